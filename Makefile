@@ -92,6 +92,7 @@ PROFILE := $(VENV)/bin/bitformer profile --kb build/profile.sqlite
 profile: $(STAMP)
 	$(PROFILE) --shapes 76 --seed 1
 	$(PROFILE) --shapes 28 --seed 1180609
+	$(PROFILE) --shapes 10 --seed 2337721 --families rows,detector,kinds
 	$(PROFILE) grid-12-32-4 grid-6-8-6 tiny etth1-96-24 strike-25
 	$(PROFILE) --mixed 5 --bits 2/4,2/8,4,4/8,6,8 --seed 2410 --windows 12,18,24 --widths 8,16
 	$(PROFILE) --parts lfe5u-25f --windows 6,12 --widths 16 --bits 4,2/8,8

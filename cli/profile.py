@@ -48,6 +48,7 @@ def _numbers(option: str, text: str) -> list[int]:
     metavar="N",
     help="Random designs of every family of shapes instead: decoders, streams, token rows ...",
 )
+@click.option("--families", metavar="F,F", help="With --shapes: of these families alone [all].")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of random designs.")
 @click.option("--units", is_flag=True, help="Each unit by itself, too; doubles the time.")
 @click.option("--components", is_flag=True, help="What each component adds instead; far quicker.")
@@ -79,6 +80,7 @@ def command(
     no_pack: bool,
     mixed: int,
     shapes: int | None,
+    families: str | None,
     seed: int,
     units: bool,
     components: bool,
@@ -99,7 +101,8 @@ def command(
 
     --shapes draws designs of all that bitformer builds, of each family of shapes in turn, each for
     a part of its own: models with a decoder, words of 16 bits, streams, layers without attention,
-    columns of LUTs, token rows. The n-th of a seed is the same for every N.
+    columns of LUTs, token rows. The n-th of a seed is the same for every N. --families leaves out
+    those of others: rows, decoder, wide, stream and the like.
 
     A component adds memory: its weights, parameters and program rows, and the rows of its results.
     With --components those alone are synthesized, at the widths that the whole design asks for.
@@ -112,6 +115,7 @@ def command(
     bitformer profile etth1-96-24 --mixed 10 --workers 4
     bitformer profile --windows 12 --widths 8,16 --bits 4,6,8 --components
     bitformer profile --shapes 34 --seed 1
+    bitformer profile --shapes 8 --seed 1 --families rows,columns
     bitformer profile --windows 6,12 --widths 16,32 --bits 4,8 \\
         --parts lfe5u-25f --route --seeds 1
     """
@@ -119,6 +123,7 @@ def command(
     from bitformer.estimate.knowledge import KnowledgeBase
     from bitformer.estimate.profile import family, profile, profile_components
     from bitformer.estimate.profile import mixed as draw
+    from bitformer.estimate.shapes import FAMILIES
     from bitformer.estimate.shapes import drawn as all_shapes
     from bitformer.model.config import read_config
     from bitformer.model.progress import progress_bar
@@ -136,6 +141,8 @@ def command(
             "--shapes must be given without configs, --mixed, --windows, --widths, --layers,"
             " --lanes and --route: each design has its own"
         )
+    if families is not None and shapes is None:
+        raise UserError("--families is for --shapes: give it, too, or leave it out")
     choices = [Precision.parse(one) for one in bits.split(",")]
     lengths = _numbers("--windows", windows or "12,18,24")
     sizes = _numbers("--widths", widths or "8,16,32,64")
@@ -161,7 +168,8 @@ def command(
         for count in counts
     ]
     if shapes is not None:
-        jobs = [replace(job, units=units) for job in islice(all_shapes(seed), shapes)]
+        chosen = tuple(families.split(",") if families is not None else FAMILIES)
+        jobs = [replace(job, units=units) for job in islice(all_shapes(seed, chosen), shapes)]
     base_file = KnowledgeBase(kb)
     fill = profile_components if components else profile
     with progress_bar() as bar, open_pool(workers, scheduler) as pool:

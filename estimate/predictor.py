@@ -6,8 +6,9 @@ was measured itself is taken as it was.
 
 How far an estimate may be off is told by designs that the fit has not seen, nor any of their family
 of shapes: each family is left out in turn, and 95 of 100 of these errors are smaller than a margin
-(cross-conformal prediction: Vovk, 2015, with families as folds). An interval's is wider by what
-designs drawn after the features were chosen are further off.
+(cross-conformal prediction: Vovk, 2015, with families as folds). Designs of several token rows are
+further off than others, so errors of both are held in units of their own (normalized conformal
+prediction: Papadopoulos, Vovk and Gammerman, 2011).
 """
 
 import dataclasses
@@ -31,7 +32,6 @@ from bitformer.model.plain import shown
 
 __all__ = [
     "SHARE",
-    "UNSEEN",
     "Interval",
     "Prediction",
     "Predictor",
@@ -47,9 +47,8 @@ LEAST = 12
 SHARE = 0.95
 #: How errors grow: with what is predicted, or with the root of it where most is counted.
 _GROWTH = {"luts": 1.0, "lutram": 0.5, "ffs": 1.0}
-#: How many times as far off as those are designs that were drawn when the features were chosen:
-#: these had all designs of the base in view (docs/estimates.md).
-UNSEEN = 1.4
+#: Designs of a kind that have to be there for an error of its own.
+_OF_A_KIND = 6
 #: How much the fits of units hold to what was read in netlists.
 _PENALTY = 0.05
 
@@ -173,11 +172,15 @@ class Predictor:
         counted = np.array([self._counted(entry.features) for entry in self.entries])
         self.logic, self.memory, self.ffs = self._fits(self._rows, taken - counted)
         errors = self._errors(taken, counted)
-        #: Standard deviations and margins of errors, of LUTs those of the sum of two fits.
-        self.spread = {n: float(np.sqrt(np.mean(np.square(e)))) for n, e in errors.items()}
+        #: Standard deviations of errors, of LUTs those of the sum of two fits.
+        self.spread = {name: _spread(own) for name, own in errors.items()}
+        several = np.array([entry.features["rows"] > 1 for entry in self.entries])
+        #: How many times as far off designs of several token rows are.
+        self.wider = {name: _wider(own, several) for name, own in errors.items()}
+        #: Margins of designs of one token row.
         self.margins = {
-            n: float(np.quantile(np.abs(e), SHARE)) * (1 if self._shared else UNSEEN)
-            for n, e in errors.items()
+            name: _margin(own / np.where(several, self.wider[name], 1.0))
+            for name, own in errors.items()
         }
         self._range = measured_range([entry.features for entry in self.entries])
 
@@ -252,7 +255,8 @@ class Predictor:
             measured = same.get(digest(design)) if same else None
         if measured is not None:
             return measured_prediction(design, measured)
-        counts = {n: self.interval(n, int(value)) for n, value in self.counts(q).items()}
+        rows = design.geometry.rows
+        counts = {n: self.interval(n, int(v), rows=rows) for n, v in self.counts(q).items()}
         return Prediction(
             part=design.part,
             **counts,
@@ -264,10 +268,29 @@ class Predictor:
             outside=outside(q, self._range),
         )
 
-    def interval(self, name: str, value: int) -> Interval:
-        """Return ``value`` with the margin of ``luts``, ``lutram`` or ``ffs``."""
-        margin = int(np.ceil(self.margins[name] * max(0, value) ** _GROWTH[name]))
+    def interval(self, name: str, value: int, *, rows: int = 1) -> Interval:
+        """Return ``value`` with the margin of ``luts``, ``lutram`` or ``ffs`` of so many rows."""
+        share = self.margins[name] * (self.wider[name] if rows > 1 else 1.0)
+        margin = int(np.ceil(share * max(0, value) ** _GROWTH[name]))
         return Interval(value=value, low=max(0, value - margin), high=value + margin)
+
+
+def _spread(errors: np.ndarray) -> float:
+    """Return the standard deviation of errors, which are around 0."""
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _wider(errors: np.ndarray, several: np.ndarray) -> float:
+    """Return the spread of errors of designs of several rows, in that of the others; 1 of few."""
+    if min(several.sum(), (~several).sum()) < _OF_A_KIND:
+        return 1.0
+    return max(1.0, _spread(errors[several]) / max(1e-9, _spread(errors[~several])))
+
+
+def _margin(errors: np.ndarray) -> float:
+    """Return what ``SHARE`` of all designs are off at most, a new one counted with those here."""
+    share = min(1.0, SHARE * (len(errors) + 1) / len(errors))
+    return float(np.quantile(np.abs(errors), share, method="higher"))
 
 
 def luts_of(entry: Entry) -> int:

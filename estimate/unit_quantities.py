@@ -1,5 +1,6 @@
 """How large the units of a lowered design are: what :mod:`.unit_features` counts their logic by."""
 
+from bitformer.estimate.stores import live_bits
 from bitformer.hw.column_groups import group_of
 from bitformer.hw.design import Design
 from bitformer.hw.queues import queues_of
@@ -37,8 +38,13 @@ def unit_quantities(design: Design) -> dict[str, int]:
     return {
         "rows": rows,
         "posts": posts,
+        "multiplied_bits": max(
+            op.operand_width(model.tensors) for op in model.operations if op.matrix
+        ),
+        "soft_squares": int(geometry.soft_squares),
         "headroom": numerics.reciprocal_headroom(geometry.keys) if scores else 0,
         "scale_bits": design.parameter_bits[1],
+        "scale_live": _live_scales(design),
         "narrow_bits": geometry.narrow_bits,
         "low_bits": geometry.low_bits,
         "high_bits": geometry.high_bits,
@@ -53,6 +59,7 @@ def unit_quantities(design: Design) -> dict[str, int]:
         "groups": groups,
         "group_address": 2 * address * (groups > 0),
         "dynamic_slots": geometry.dynamic_slots if dynamic else 0,
+        "dynamic_parts": geometry.dynamic_parts if dynamic else 0,
         "queue_rows": queues.rows,
         "queue_keys": queues.keys,
         "output_bits": model.results.bits,
@@ -61,6 +68,14 @@ def unit_quantities(design: Design) -> dict[str, int]:
         "clocks": len(model.config.calendar),
         **_norm_quantities(design, queues.statistics),
     }
+
+
+def _live_scales(design: Design) -> int:
+    """Count the bits of a channel's multiplier that differ between words, in the first way."""
+    if design.geometry.gamma_block:
+        return 0
+    words, (value, scale) = design.images.get("parameters", ()), design.parameter_bits
+    return live_bits(word >> value & ((1 << scale) - 1) for word in words)
 
 
 def _norm_quantities(design: Design, waiting: int) -> dict[str, int]:

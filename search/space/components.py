@@ -234,6 +234,8 @@ class ComponentSpace:
         }
         q |= engine_quantities(batch, packings, wide)
         q["scale_bits"] = parameters[:, 0] // q["ways"] - parameters[:, 2]
+        # none where a multiplier takes them
+        q["scale_live"] = np.where(q["scale_live"] > 0, parameters[:, 3], 0)
         q |= post_quantities(batch, shifts, multiplier, templates.addends, source_bits, wide)
         names = ("latency", "interval", "ramb18", "dsps")
         taken = predictor.counts(q) | {name: q[name] for name in names}

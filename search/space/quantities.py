@@ -52,10 +52,10 @@ def _extremes(_model: IntegerModel, op: Operation, *, ways: int) -> list[np.ndar
 
 
 def parameter_widths(batch: Batch, shifts: np.ndarray, ways: int) -> np.ndarray:
-    """Return widths of the words of parameters with so many channels each: [models, 3].
+    """Return widths of the words of parameters with so many channels each: [models, 4].
 
-    They are the bits of a word, the bits of it that are not the same in all words, and the bits of
-    a value.
+    They are the bits of a word, the bits of it that are not the same in all words, the bits of a
+    value, and those of the first channel's multiplier that are not the same.
     """
     powers, found = powers_of(batch, shifts), []
     for place, op in enumerate(batch.first.operations):
@@ -69,8 +69,9 @@ def parameter_widths(batch: Batch, shifts: np.ndarray, ways: int) -> np.ndarray:
     )
     bits = field_bits(low.min(axis=1), high.max(axis=1))
     changing = either & ~both & ((1 << bits) - 1)[:, None]
-    live = np.bitwise_count(changing.astype(np.uint64)).sum(axis=(1, 2), dtype=np.int64)
-    return np.stack([ways * bits.sum(axis=1), live, bits[:, 0]], axis=1)
+    live = np.bitwise_count(changing.astype(np.uint64)).astype(np.int64)
+    words = ways * bits.sum(axis=1), live.sum(axis=(1, 2)), bits[:, 0], live[:, 0, 1]
+    return np.stack(words, axis=1)
 
 
 def engine_quantities(batch: Batch, packings: Packings, wide: np.ndarray) -> dict[str, np.ndarray]:
@@ -79,6 +80,7 @@ def engine_quantities(batch: Batch, packings: Packings, wide: np.ndarray) -> dic
     bits = bit_length(totals) + 1
     matrix = np.array([op.matrix for op in batch.first.operations])
     return {
+        "multiplied_bits": batch.operand_bits.max(axis=1),
         "accumulator_bits": bits.max(axis=1),
         "narrow_bits": np.where(wide[:, matrix], 1, bits).max(axis=1),
         "product_bits": product_bits(dots, packings.packed, packings.shift[:, None]).max(axis=1),
