@@ -25,7 +25,7 @@ from bitformer.estimate.features import quantities
 from bitformer.estimate.jobs import Job
 from bitformer.estimate.knowledge import Entry, KnowledgeBase, shipped_entries
 from bitformer.estimate.measure import entries_of
-from bitformer.estimate.predictor import UNSEEN, Interval, Prediction, Predictor
+from bitformer.estimate.predictor import Interval, Prediction, Predictor
 from bitformer.estimate.shapes import FAMILIES, drawn
 from bitformer.hw.design import Design
 from bitformer.hw.parts import DEFAULT_PART, PARTS
@@ -255,7 +255,7 @@ def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry], predictor
     designs = [entry for entry in own if entry.kind == "design"]
     families = Counter(entry.details["family"] for entry in designs)
     tools = ", ".join(sorted({f"{entry.tool} {entry.version}" for entry in own}))
-    margins = predictor.margins
+    margins, wider = predictor.margins, predictor.wider
     components = (
         "What a component adds is measured, too: its words in the stores (weights, parameters,"
         " program rows, positions, the rows of its results), at the widths that the whole design"
@@ -287,12 +287,11 @@ def markdown(sets: Mapping[int, Sequence[Row]], base: Sequence[Entry], predictor
         "How far estimates may be off is told by designs of a family that the fit has not seen:"
         " each family is left out in turn. The standard deviation of these errors is"
         f" {predictor.spread['luts']:.1%} of the LUTs and {predictor.spread['ffs']:.1%} of the"
-        f" flip-flops, and 95 of 100 are below {margins['luts'] / UNSEEN:.1%} and"
-        f" {margins['ffs'] / UNSEEN:.1%}. But the fit's features were chosen with all of these"
-        f" designs in view, and designs drawn afterwards are {UNSEEN:g} times as far off. So an"
-        f" interval is that much wider: ±{margins['luts']:.1%} of the LUTs and"
-        f" ±{margins['ffs']:.1%} of the flip-flops. `estimate` says where a design has more of"
-        " something than any that was measured, or is of another kind.",
+        " flip-flops, and 95 of 100 are in an interval, a design to come counted with those here:"
+        f" ±{margins['luts']:.1%} of the LUTs and ±{margins['ffs']:.1%} of the flip-flops. Designs"
+        f" of several token rows are {wider['luts']:.1f} and {wider['ffs']:.1f} times as far off,"
+        " and so wide are their intervals. `estimate` says where a design has more of something"
+        " than any that was measured, or is of another kind.",
         "",
         components,
         "",

@@ -104,8 +104,8 @@ def column_quantities(columns: Columns) -> dict[str, int]:
     one until their group's turn. ``selected_parts`` : bits that one format finds in
     several parts of a word. ``selected_bits`` : bits that come from several formats or stores, but
     for those that are else constant: a register's reset makes these;
-    ``selected_beyond`` those of them with more inputs than a LUT has. ``selecting_luts`` : LUTs that
-    select bits, of as many inputs as a bit has sources and as tell these apart.
+    ``selected_beyond`` those of them with more inputs than a LUT has. ``selecting_luts`` : LUTs
+    that select bits, of as many inputs as a bit has sources and as tell these apart.
     """
     layout = columns.layout
     control = (len(layout.kinds) - 1).bit_length() if columns.high else 0

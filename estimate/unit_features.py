@@ -176,13 +176,17 @@ def unit_features(q: Mapping[str, Count], luts: Luts) -> dict[str, Count]:
 
     ``softmax``, ``reciprocal`` : of each token row, and by its headroom. ``drained`` : columns to
     the post-processors, four to a LUT. Of each post-processor ``sums``, ``shift``, ``clamp``,
-    ``factor``, ``vector``, ``addends``, ``wide``, ``elements``, and of its LayerNorm
-    ``normalizer``, ``exponent``, ``centre``, ``statistics``, ``variance``, ``times`` (a row's
-    length, where it is no power of two), ``squares``, ``norm_sums``. ``select``, ``parts``,
-    ``beyond`` : keys or weights into the engine (:mod:`.columns`), and ``..._again`` into those of
-    further token rows. ``unpack``, ``packing`` : what is before the multipliers where some
-    operations are packed, or all. ``split``, ``later`` : what adds up token rows, and what keeps
-    them for a later round. ``cells`` : LUTs as RAM, ``delayed`` : as shift registers.
+    ``factors``, ``vector`` (an accumulator's sum, its addition, and into the multiplier),
+    ``addends``, ``wide``, ``elements``, and of its LayerNorm ``normalizer``, ``gammas`` (bits that
+    a factor of three times three bits is multiplied by), ``exponent``, ``centre``, ``statistics``,
+    ``variance``, ``soft_variance`` (without a multiplier), ``turns`` (sums of the rows of later
+    rounds), ``times`` (a row's length, where it is no power of two), ``squares``, ``norm_sums``.
+    ``select`` : keys or weights into the engine (:mod:`.columns`), ``first_words``, ``halves``,
+    ``operands`` : registers of its first column, and of weights and activations on their way to the
+    others. ``unpack``, ``packing`` : what is before the multipliers where some operations are
+    packed, or all. ``enables`` : slots of keys that are written. ``split``, ``later`` : what adds
+    up token rows, and what keeps them for a later round. ``cells`` : LUTs as RAM, ``delayed`` : as
+    shift registers.
     """
     ways, rows, posts = q["ways"], q["rows"], q["posts"]
     columns, wide, mixed = q["columns"], q["wide"], q["mixed"]

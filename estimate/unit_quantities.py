@@ -18,13 +18,17 @@ def unit_quantities(design: Design) -> dict[str, int]:
     """Return counts and bits of a design's units; 0 of those that it has not.
 
     ``rows``, ``posts`` : token rows and post-processors. ``headroom`` : of a softmax's reciprocals.
-    ``scale_bits`` : of a channel's multiplier among the parameters.
+    ``scale_bits`` : of a channel's multiplier among the parameters, ``scale_live`` those of them
+    that differ between words, where they are multiplied in LUTs. ``multiplied_bits`` : of the
+    widest activation that a weight multiplies. ``soft_squares`` : a LayerNorm's statistics take no
+    multiplier.
     ``narrow_bits``, ``low_bits``, ``high_bits``, ``sum_bits`` : of the post-processor's sums, as of
     :class:`bitformer.hw.design.Geometry`. ``factors`` : what multiplies there, by kind.
     ``splits`` : rows are added up, ``kept_rows`` : those whose columns wait for a later round.
     ``soft_columns``, ``broad_columns`` : columns of LUTs. ``groups`` : of columns that read keys
-    one after another, each with ``group_address`` bits of addresses. ``queue_...`` : words that
-    wait. ``steps`` : whether a program is one of a stream. ``clocks`` : numbers of the time.
+    one after another, each with ``group_address`` bits of addresses. ``dynamic_slots``,
+    ``dynamic_parts`` : slots of a word of keys, and parts of it. ``queue_...`` : words that wait.
+    ``steps`` : whether a program is one of a stream. ``clocks`` : numbers of the time.
     """
     geometry, program, stores, model = design.geometry, design.program, design.stores, design.model
     operations, queues = program.operations, queues_of(design)

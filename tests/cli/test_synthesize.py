@@ -383,6 +383,8 @@ def test_a_base_that_fails_is_no_failure(bitformer, tiny, synthesizer, tmp_path)
         (["kb", "export"], "one file to write"),
         (["profile", "--shapes", "2", "--mixed", "3"], "--shapes must be given without configs"),
         (["profile", "--shapes", "0"], "0 is not in the range"),
+        (["profile", "--families", "rows"], "--families is for --shapes: give it, too"),
+        (["profile", "--shapes", "1", "--families", "cnn"], "families must be of decoder, rows"),
         (["profile", "--bits", "5/x"], "bits must be numbers"),
         (["profile", "--bits", "32"], "widths that a model can have"),
         (["profile", "--windows", "0"], "--windows must be positive integers"),

@@ -82,3 +82,35 @@ def test_a_pair_that_the_engine_takes_as_it_is():
     # and one of narrower weights, which are extended to four bits each
     narrow = {"a": WeightFormat(pair=True, field=4)}
     assert terms(narrow, bits=8, columns=2, half=4, wide=8).engine_bits == 8
+
+
+def test_luts_that_select():
+    """A LUT of six inputs takes a bit's sources, and what tells them apart."""
+    # keys or weights: two sources, one bit that tells
+    assert terms({"a": plain(4)}, bits=16, columns=4, wide=4, keys=4).selecting_luts == 16
+    one = terms({"a": plain(4)}, bits=16, columns=4, wide=4)
+    assert one.selecting_luts == 0
+    # of the lowest bit eight sources, and four bits that tell the part and the format: three LUTs
+    # of the others the sign is chosen once, out of eight by three, and each takes it or its own
+    parts = {"a": plain(2), "b": plain(16)}
+    found = terms(parts, bits=16, columns=1, wide=16)
+    assert (found.selected_bits, found.selecting_luts) == (16, 3 + 2 + 15)
+
+
+def test_columns_of_luts_have_no_keys():
+    """They have weights alone."""
+    pair = WeightFormat(pair=True, field=4)
+    layout = WeightLayout(
+        bits=16,
+        columns=4,
+        formats={"a": pair},
+        half_bits=2,
+        even=False,
+        soft=2,
+        short=frozenset({pair, plain(4)}),
+    )
+    of = {"layout": layout, "column_bits": 4, "half_bits": 2, "low": 0, "high": (1 << 16) - 1}
+    without = column_quantities(Columns(**of, keys=None))
+    found = column_quantities(Columns(**of, keys=WeightFormat(pair=False, field=4)))
+    assert (without["selecting_luts"], found["selecting_luts"]) == (0, 8)
+    assert found["engine_bits"] == without["engine_bits"] == 16

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from measurement_harness import drawn, invented
 
@@ -62,6 +63,42 @@ def test_margins_are_errors_by_other_families(designs, normalizing):
     # the estimates are those of all designs
     said = [one.predict(normalizing[1]).luts.value for one in (together, apart)]
     assert said[0] == said[1]
+
+
+def test_designs_of_several_rows_have_intervals_of_their_own(designs):
+    """As much wider as they are further off; others' stay as they are."""
+    config = named_config("grid-12-8-4")
+    rows = [
+        lower(initialize(config.replace(name=f"r{n}", horizon=1 + n)), part="xc7s50", rows=2)
+        for n in range(8)
+    ]
+
+    def measured(all_of, noise, name):
+        signs = (1, -1)
+        return [
+            invented(one, key=f"{name}{n}", noise=noise * signs[n % 2])
+            for n, one in enumerate(all_of)
+        ]
+
+    known = measured(designs, 0.02, "k")
+    few, found = (Predictor(known + measured(rows[:n], 0.1, "r")) for n in (2, 8))
+    assert few.wider["luts"] == 1
+    assert 2 < found.wider["luts"] < 12
+    single, several = (found.interval("luts", 5000, rows=n) for n in (1, 2))
+    assert several.high - several.value > 2 * (single.high - single.value)
+    said = found.predict(rows[0]).luts
+    assert said == found.interval("luts", said.value, rows=2)
+
+
+def test_the_margin_of_few_is_their_largest_error(designs):
+    """A new design is one more than these: of a few, nobody is sure of 95 of 100."""
+    some = [invented(one, key=f"k{n}", noise=0.02 * (n % 5)) for n, one in enumerate(designs)]
+    few, many = Predictor(some[:LEAST]), Predictor(some)
+    for one in (few, many):
+        taken = np.array([(e.luts, e.lutram, e.ffs) for e in one.entries])
+        errors = np.abs(one._errors(taken, 0 * taken)["luts"])
+        inside = (errors <= one.margins["luts"]).mean()
+        assert inside == 1 if one is few else 0.95 <= inside <= 1
 
 
 def test_what_was_not_measured_is_told(designs, predictor, normalizing):
