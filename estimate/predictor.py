@@ -207,13 +207,15 @@ class Predictor:
         groups = np.array([entry.details.get("family") or entry.key for entry in self.entries])
         said = counted.astype(np.float64)
         for group in np.unique(groups):
-            inside, others = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
-            if len(others) < LEAST:  # what is of one family tells nothing of others
-                others = np.arange(len(groups))
-            fits = self._fits([self._rows[n] for n in others], (taken - counted)[others])
-            for n in inside:
-                logic, memory, ffs = (float(one.predict(self._rows[n])) for one in fits)
-                said[n] += logic + memory, memory, ffs
+            inside, others = np.flatnonzero(groups == group), int((groups != group).sum())
+            # where too few are of other families, one design at a time is left out
+            parts = [inside] if others >= LEAST else inside[:, None]
+            for part in parts:
+                known = np.setdiff1d(np.arange(len(groups)), part)
+                fits = self._fits([self._rows[n] for n in known], (taken - counted)[known])
+                for n in part:
+                    logic, memory, ffs = (float(one.predict(self._rows[n])) for one in fits)
+                    said[n] += logic + memory, memory, ffs
         errors = (taken - said) / np.maximum(1, said) ** np.array([*_GROWTH.values()])
         return dict(zip(_GROWTH, errors.T, strict=True))
 

@@ -65,6 +65,13 @@ def test_margins_are_errors_by_other_families(designs, normalizing):
     assert said[0] == said[1]
 
 
+def test_designs_of_one_family_are_left_out_one_at_a_time(entries):
+    """Of a base that has no other: a fit says too little of what it was fitted on."""
+    together = [replace(one, details={"family": "grid"}) for one in entries]
+    assert Predictor(together).margins == Predictor(entries).margins
+    assert Predictor(together).spread["luts"] > 0
+
+
 def test_designs_of_several_rows_have_intervals_of_their_own(designs):
     """As much wider as they are further off; others' stay as they are."""
     config = named_config("grid-12-8-4")
