@@ -245,7 +245,8 @@ class Predictor:
         With ``digest`` (:func:`bitformer.synth.synthesize.digest`), a design that was measured is
         taken from the base; it is asked only when one with the same quantities is there.
         """
-        if design.family is not self.family:
+        # by name: a worker process has a family of its own
+        if design.family.name != self.family.name:
             raise UserError(
                 f"Knowledge base must hold measured designs of the {design.family.name}, and those"
                 f" taken are of the {self.family.name}"

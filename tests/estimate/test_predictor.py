@@ -1,5 +1,6 @@
 """Predictions: right on what they were fitted on and on new designs, exact where they must be."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,11 @@ def test_a_measured_design_is_taken_as_it_was(designs, entries, predictor):
     assert said.measured
     assert said.luts.value == said.luts.low == said.luts.high == entries[3].luts
     assert not predictor.predict(designs[3], digest=lambda _design: "another").measured
+
+
+def test_a_worker_process_predicts_the_same(designs, predictor):
+    sent = pickle.loads(pickle.dumps(predictor))
+    assert sent.predict(designs[3]) == predictor.predict(designs[3])
 
 
 def test_noise_widens_the_interval(designs):
