@@ -93,7 +93,8 @@ def over(said: Prediction) -> str:
 def _narrowed(config: TransformerConfig) -> Iterator[tuple[str, TransformerConfig]]:
     """One component in the next lower width, of those that have weights."""
     for component in dict.fromkeys(weight_components(config).values()):
-        now = max(vars(config.bits(component)).values())
+        wide = config.bits(component)
+        now = max(wide.weights, wide.activations)
         for bits in [one for one in BITS if one < now][:1]:
             own = Precision(weights=bits, activations=bits)
             yield component, config.replace(precision={**config.precision, component: own})
