@@ -119,6 +119,12 @@ def _slots() -> list[Proof]:
         ),
         ("pairs", 4, 3, ("drain", "odd & at_last & end, 0b01", "odd & at_last, 0b01")),
         ("wide", 4, 2, ("result_slots", '"dst": "wide_y"', '"dst": "wide_r"')),
+        (
+            "blocks",
+            4,
+            2,
+            ("drain", "slot.round + 1), direct.eq(0)", "slot.round + 1), direct.eq(1)"),
+        ),
     ):
         found.append(
             made(

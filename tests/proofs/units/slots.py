@@ -37,7 +37,13 @@ def _operations(kind: str, columns: int) -> tuple[tuple[MachineOperation, ...], 
         op(groups=2, last_columns=3, wide=True, wide_y=True, parameters=2),
         op(last_columns=4, wide=True, wide_r=True, parameters=5),
     )
-    return {"single": (single, 1), "pairs": (pairs, 2), "wide": (wide, 2)}[kind]
+    blocks = (
+        op(rows=3, last_columns=columns, parameters=1),
+        op(rows=2, packed=True, groups=2, columns=2, last_columns=3, parameters=4),
+        op(lane=2, groups=2, columns=2, last_columns=1, skip=1, parameters=6),
+    )
+    kinds = {"single": (single, 1), "pairs": (pairs, 2), "wide": (wide, 2), "blocks": (blocks, 2)}
+    return kinds[kind]
 
 
 def _vectors(kind: str) -> tuple[tuple[MachineOperation, ...], int]:
@@ -57,6 +63,9 @@ def _vectors(kind: str) -> tuple[tuple[MachineOperation, ...], int]:
 
 class _Row:
     """A row in hand, as slots should have it: its operation and the addresses of the next slot."""
+
+    #: What differs from slot to slot.
+    moved = ("dst", "res", "parameter", "first")
 
     def __init__(self, m: Module, operations: Sequence[MachineOperation], ways: int):
         self._m, self._operations, self._ways = m, operations, ways
@@ -95,7 +104,7 @@ class _Row:
 
     def differs(self, slot) -> list[Value]:
         """Return where a slot is another one."""
-        return [slot[n] != getattr(self, n) for n in (*_FIELDS, "first", "parameter")]
+        return [slot[n] != getattr(self, n) for n in ("op", *self.moved)]
 
 
 def _layout(operations, ways: int):
@@ -106,12 +115,19 @@ def _layout(operations, ways: int):
         dst_bits=_BITS,
         res_bits=_BITS,
         upper=ways > 1 and any(o.wide for o in operations),
+        rounds=_rounds(operations),
     )
+
+
+def _rounds(operations: Sequence[MachineOperation]) -> int:
+    """Return the rounds that a post-processor for all token rows has at most."""
+    return max(max(o.rows, o.lane + 1) for o in operations)
 
 
 def drain(kind: str, columns: int, queue: int) -> Question:
     """Rows in the order of their issue, a slot for each column behind ``skip``, none else.
 
+    Of a block of rows side by side, a group is drained in rounds, each from the first column on.
     A row's groups come when the group before is drained, and its first when it has been issued
     two cycles before, as lowering's schedule gives them; never more rows wait than the queue holds.
     """
@@ -144,24 +160,34 @@ def drain(kind: str, columns: int, queue: int) -> Question:
 
     active, column, final = Signal(), Signal(range(columns + 1)), Signal(range(columns))
     end, closed = Signal(), Signal(init=1)
+    # rounds of the group that are left, that in hand, and where the group began
+    left, turn, begun = Signal(2), Signal(2), Signal()
+    start = {n: Signal.like(getattr(spec, n), name=f"start_{n}") for n in _Row.moved}
+    started = {n: Mux(begun, own, getattr(spec, n)) for n, own in start.items()}
+    again = active & (column == final) & (left != 0)
+    m.d.sync += [begun.eq(1), *(start[n].eq(value) for n, value in started.items())]
     taken = active & (column >= spec.of("skip"))
     at_last = column == final
     with m.If(taken):
         spec.advance(column[0])
     with m.If(active):
         m.d.sync += column.eq(column + 1)
-        with m.If(at_last):
+        with m.If(at_last & ~again):
             m.d.sync += active.eq(0)
+    with m.If(again):
+        m.d.sync += [left.eq(left - 1), turn.eq(turn + 1), column.eq(0)]
+        m.d.sync += [getattr(spec, n).eq(value) for n, value in started.items()]
     op = Mux(unit.i_begin, rows[0]["op"], spec.op)
     whole = Mux(spec.of("columns", op) == 0, columns, spec.of("columns", op))
     with m.If(unit.i_done):
         width = Mux(unit.i_end, spec.of("last_columns", op), whole)
         m.d.sync += [column.eq(0), active.eq(1), end.eq(unit.i_end), closed.eq(unit.i_end)]
-        m.d.sync += final.eq(width - 1)
+        m.d.sync += [final.eq(width - 1), begun.eq(0)]
+        m.d.sync += [left.eq(spec.of("rows", op) - 1), turn.eq(spec.of("lane", op))]
         with m.If(unit.i_begin):
             spec.begin(*rows[0].values())
     given = ~unit.i_issue | ((count < queue) & (unit.i_op < len(operations)))
-    given &= ~unit.i_done | ((~active | at_last) & (unit.i_begin == closed))
+    given &= ~unit.i_done | ((~active | (at_last & ~again)) & (unit.i_begin == closed))
     given &= ~begins | (there != 0)
 
     packed, odd = spec.of("pairs") != 0, (spec.of("odd") != 0) & at_last & end
@@ -174,6 +200,12 @@ def drain(kind: str, columns: int, queue: int) -> Question:
     wrong.append(taken & (past(m, unit.o_parameter, 1) != spec.parameter))
     if "upper" in slot.shape().members:
         wrong.append(taken & ~packed & (slot.upper != column[0]))
+    if "round" in slot.shape().members:
+        wrong += [taken & (slot.round != turn), active & (named("left") != left)]
+        wrong.append(active & (unit.o_direct != (left == spec.of("rows") - 1)))
+        kept = named("kept")
+        wrong += [active & (kept[n] != value) for n, value in started.items()]
+        wrong += [active & (left >= spec.of("rows"))]
     # the invariant: the same is in hand, and the same rows wait
     wrong += [named("active") != active, active & (named("end") != end)]
     wrong += [active & (named("final") != final), active & (column > final)]
