@@ -51,8 +51,10 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     """
     from proofs.catalog import PROOFS
 
-    stem = Path(file).stem
-    own = [test for test in _texts() if Path(test).stem == f"test_{stem}"]
+    path = Path(file)
+    stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
+    own = [mirrored] if mirrored in _texts() else []
+    own = own or [test for test in _texts() if Path(test).stem == f"test_{stem}"]
     if own:
         yield dict.fromkeys(own, _ALL)
     proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]

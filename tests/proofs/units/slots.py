@@ -205,13 +205,13 @@ def drain(kind: str, columns: int, queue: int) -> Question:
         wrong.append(active & (unit.o_direct != (left == spec.of("rows") - 1)))
         kept = named("kept")
         wrong += [active & (kept[n] != value) for n, value in started.items()]
-        wrong += [active & (left >= spec.of("rows"))]
     # the invariant: the same is in hand, and the same rows wait
     wrong += [named("active") != active, active & (named("end") != end)]
     wrong += [active & (named("final") != final), active & (column > final)]
     wrong += [(active | ~closed) & value for value in spec.differs(named("slot"))]
     wrong += [~closed & (spec.op >= len(operations)), active & (end != closed)]
     wrong += [active & (spec.op >= len(operations)), final >= columns]
+    wrong.append(active & (left >= spec.of("rows")))
     wrong += _queued(m, named, rows, count, there, past(m, unit.i_issue, 1, known=True))
     inputs = [unit.i_issue, unit.i_op, unit.i_dst, unit.i_res]
     inputs += [unit.i_done, unit.i_begin, unit.i_end]
