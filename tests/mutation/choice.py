@@ -21,16 +21,20 @@ _INFERENCES = {
 _RECORD = "tests/benchmarks/test_hardware.py::test_every_design_is_as_recorded"
 #: A shell with its endpoints.
 _SHELL = {
+    "tests/boards/shell/test_links.py": 4,
     "tests/boards/shell/test_shell.py": 4,
     "tests/boards/shell/framed/*.py": 30,
     "tests/boards/shell/elastic/*.py": 30,
     "tests/boards/host/test_end_to_end.py": 3,
 }
-#: Folders of tests of other subjects, and of netlists, which take long.
-_ELSEWHERE = ("cli", "examples", "api", "estimate", "search", "mutation", "netlist", "qonnx")
+#: Folders of tests of other subjects, of netlists, which take long, and of other mutants' text.
+_ELSEWHERE = (
+    *("cli", "examples", "api", "estimate", "search", "netlist", "qonnx"),
+    *("mutation", "proofs"),
+)
 _PROOFS = "tests/mutation/proved.py"
 _ALL = 10_000
-#: Files that import another which has no tests of its own name: so few are its own.
+#: So many of the files that import another are its own, if it has none.
 _FEW = 3
 
 
@@ -53,21 +57,23 @@ def turns(file: str) -> Iterator[dict[str, int]]:
 
     path = Path(file)
     stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
-    own = [mirrored] if mirrored in _texts() else []
-    own = own or [test for test in _texts() if Path(test).stem == f"test_{stem}"]
+    near = sorted(_importing(file), key=lambda test: stem not in test)
+    own = [mirrored] if mirrored in _texts() else near[:_FEW]
     if own:
         yield dict.fromkeys(own, _ALL)
     proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
     if proofs:
         yield {f"{_PROOFS}::test_proof[{name}]": 1 for name in proofs}
-    near = [test for test in _importing(file) if test not in own]
-    if not own and 0 < len(near) <= _FEW:
-        own = near
-        yield dict.fromkeys(near, _ALL)
     whole = {}
-    for pattern, count in (_SHELL if file.startswith("boards") else _INFERENCES).items():
+    general: dict[str, int] = _INFERENCES
+    if not file.startswith("hw"):
+        beside = {f"tests/{path.parent.as_posix()}/test_*.py": _ALL}
+        general = {**beside, **(_SHELL if file.startswith("boards") else _INFERENCES)}
+    for pattern, count in general.items():
         found = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
-        whole |= {test: count for test in found if test in _texts() and test not in own}
+        for test in found:
+            if test in _texts() and test not in own:
+                whole.setdefault(test, count)
     yield whole
     if re.match(r"hw/(lowering/.*|\w+\.py)", file):
         yield {_RECORD: 1}
