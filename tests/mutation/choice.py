@@ -10,11 +10,11 @@ __all__ = ["turns"]
 ROOT = Path(__file__).parent.parent.parent
 #: Whole inferences, and how many tests of each file: the first ones are the simplest.
 _INFERENCES = {
-    "tests/sim/test_inference.py": 12,
-    "tests/sim/test_blocks.py": 2,
-    "tests/sim/test_streams.py": 1,
+    "tests/sim/test_inference.py": 3,
     "tests/sim/test_token_rows.py": 1,
-    "tests/sim/test_wide.py": 2,
+    "tests/sim/test_blocks.py": 1,
+    "tests/sim/test_streams.py": 1,
+    "tests/sim/test_wide.py": 1,
     "tests/sim/test_lut_columns.py": 1,
 }
 #: What lowering makes of many designs.
@@ -59,11 +59,9 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
     near = sorted(_importing(file), key=lambda test: stem not in test)
     own = [mirrored] if mirrored in _texts() else near[:_FEW]
-    if own:
-        yield dict.fromkeys(own, _ALL)
     proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
-    if proofs:
-        yield {f"{_PROOFS}::test_proof[{name}]": 1 for name in proofs}
+    if own or proofs:
+        yield dict.fromkeys([*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)], _ALL)
     whole = {}
     general: dict[str, int] = _INFERENCES
     if not file.startswith("hw"):
