@@ -62,7 +62,8 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
     if own or proofs:
         yield dict.fromkeys([*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)], _ALL)
-    whole = {}
+    whole: dict[str, int] = {}
+    last: dict[str, int] = {}
     general: dict[str, int] = _INFERENCES
     if not file.startswith("hw"):
         beside = {f"tests/{path.parent.as_posix()}/test_*.py": _ALL}
@@ -70,13 +71,15 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     for pattern, count in general.items():
         found = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
         for test in found:
+            # what compiles a simulator takes longest, and comes last
             if test in _texts() and test not in own:
-                whole.setdefault(test, count)
+                (last if "native" in _texts()[test] else whole).setdefault(test, count)
     yield whole
     if re.match(r"hw/(lowering/.*|\w+\.py)", file):
         yield {_RECORD: 1}
-    if near := [test for test in near if test not in own and test not in whole]:
-        yield dict.fromkeys(near, _ALL)
+    last |= {test: _ALL for test in near if test not in own and test not in whole}
+    if last:
+        yield last
 
 
 def _importing(file: str) -> list[str]:
