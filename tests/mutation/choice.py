@@ -59,7 +59,17 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
     near = sorted(_importing(file), key=lambda test: stem not in test)
     own = [mirrored] if mirrored in _texts() else near[:_FEW]
-    proofs = [p.name for p in PROOFS if f"`{stem}." in p.unit and not p.slow]
+    folder, module = (
+        ".".join(("bitformer", *path.parts[:-1])),
+        f"bitformer.{'.'.join(path.parts)[:-3]}",
+    )
+    proofs = [
+        p.name
+        for p in PROOFS
+        if not p.slow
+        and p.mutant.module.rpartition(".")[0] == folder
+        and (p.mutant.module == module or f"`{stem}." in p.unit)
+    ]
     if own or proofs:
         yield dict.fromkeys([*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)], _ALL)
     whole: dict[str, int] = {}
