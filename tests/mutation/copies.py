@@ -35,8 +35,6 @@ class Copy:
                 "PYTHONPATH": str(folder / "build" / "types"),
                 "PYTHONHASHSEED": "0",
                 "PYTHONDONTWRITEBYTECODE": "1",
-                # a mutant's programs are of no use to anyone else
-                "XDG_CACHE_HOME": str(folder / "build" / "cache"),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
