@@ -33,6 +33,8 @@ _ELSEWHERE = (
     *("mutation", "proofs"),
 )
 _PROOFS = "tests/mutation/proved.py"
+#: What all units have in common.
+_CONTRACTS = "tests/hw/units/test_contracts.py"
 _ALL = 10_000
 #: So many of the files that import another are its own, if it has none.
 _FEW = 3
@@ -59,6 +61,8 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
     near = sorted(_importing(file), key=lambda test: stem not in test)
     own = [mirrored] if mirrored in _texts() else near[:_FEW]
+    if file.startswith("hw/units") and own != [_CONTRACTS]:
+        own.append(_CONTRACTS)
     folder, module = (
         ".".join(("bitformer", *path.parts[:-1])),
         f"bitformer.{'.'.join(path.parts)[:-3]}",

@@ -183,6 +183,51 @@ def test_parameters_of_a_wrong_type_or_range_are_refused(name):
                     component(**good | {parameter: value})
 
 
+#: Least and largest values of integers, that are not positive and without a limit.
+RANGES = {
+    **dict.fromkeys(("pair_bits", "pack_shift", "half_bits", "extension", "soft"), (0, None)),
+    **dict.fromkeys(("soft_bits", "soft_sum_bits", "broad", "broad_bits"), (0, None)),
+    **dict.fromkeys(("broad_sum_bits", "delta_bits", "delta_shift", "behind"), (0, None)),
+    **dict.fromkeys(("judged", "patch"), (0, None)),
+    "ClassChoice": {"classes": (2, 256), "bits": (2, 16)},
+    "ColumnStore": {"ways": (1, None)},
+    "Detector": {
+        "numbers": (1, 256),
+        "bits": (2, 16),
+        "judged_bits": (2, 16),
+        "smoothing": (0, 15),
+        "shift": (0, 23),
+        "forecast_shift": (0, 23),
+        "level_bits": (2, 25),
+        "weight_bits": (1, 8),
+        "score_bits": (1, 40),
+    },
+    "Drain": {"queue": (1, 8), "copies": (1, 4)},
+    "InputPort": {"numbers": (0, None)},
+    "KeyValueWriter": {"queue": (0, None)},
+    "RowMaximum": {"ways": (1, None)},
+    "RowStatistics": {"ways": (1, None), "queue": (1, 32)},
+    "ways": (1, 2),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_integers_are_taken_from_the_least_to_the_largest(name):
+    for parameter in keywords(COMPONENTS[name]):
+        declared = inspect.getattr_static(COMPONENTS[name], parameter)
+        if isinstance(declared, Integer):
+            own = RANGES.get(name, {}).get(parameter, RANGES.get(parameter, (1, None)))
+            for value, taken in ((own[0] - 1, False), (own[0], True), (own[1] or 99, True)):
+                if taken:
+                    assert declared.checked(value) == value
+                else:
+                    with pytest.raises(ValueError, match=f"not {value}$"):
+                        declared.checked(value)
+            if own[1] is not None:
+                with pytest.raises(ValueError, match=f"not {own[1] + 1}$"):
+                    declared.checked(own[1] + 1)
+
+
 @pytest.mark.parametrize("name", sorted(GOOD.keys() - NO_MODEL))
 def test_every_unit_has_its_model_beside_it(name):
     assert inspect.getdoc(COMPONENTS[name].model)
