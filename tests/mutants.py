@@ -57,8 +57,7 @@ def drawn(count: int, seed: int, files: tuple[str, ...]) -> list[Place]:
 
 def _equivalent(result: dict[str, object]) -> str | None:
     """Return why a mutant is equal to the original, if it is."""
-    file, rule, before, after = (str(result[n]) for n in ("file", "rule", "before", "after"))
-    return EQUIVALENTS.get((file, rule, before, after))
+    return EQUIVALENTS.get((str(result["file"]), str(result["was"]), str(result["becomes"])))
 
 
 def report(results: list[dict[str, object]], asked: int, seed: int, commit: str) -> str:
@@ -77,11 +76,11 @@ def report(results: list[dict[str, object]], asked: int, seed: int, commit: str)
         "",
         f"Score: {100 * killed / max(1, counted):.1f} % of {counted}.",
         "",
-        "| file | line | rule | before | after | equal because |",
-        "|---|---|---|---|---|---|",
+        "| file | line | was | becomes | equal because |",
+        "|---|---|---|---|---|",
     ]
     for result in sorted(survived, key=lambda one: str(one["key"])):
-        row = [str(result[name]) for name in ("file", "line", "rule", "before", "after")]
+        row = [str(result[name]) for name in ("file", "line", "was", "becomes")]
         row.append(_equivalent(result) or "")
         cells = (" ".join(cell.split()).replace("|", "\\|")[:160] for cell in row)
         lines.append("| " + " | ".join(cells) + " |")

@@ -32,20 +32,26 @@ _WIDTHS = ("signed", "unsigned", "Signal", "range")
 
 @dataclass(frozen=True)
 class Place:
-    """A change of a file: ``start`` and ``end`` are places in its text."""
+    """A change of a file: ``start`` and ``end`` are places in its text.
+
+    ``was`` and ``becomes`` are the lines that hold it, before and behind the change.
+    """
 
     file: str
     line: int
+    column: int
     rule: str
     start: int
     end: int
     before: str
     after: str
+    was: str
+    becomes: str
 
     @property
     def key(self) -> str:
         """A name that stays while the line does."""
-        return f"{self.file}:{self.line}:{self.rule}:{self.before}->{self.after}"
+        return f"{self.file}:{self.line}:{self.column}:{self.rule}:{self.before}->{self.after}"
 
     def changed(self, text: str) -> str:
         """Return the text with the change."""
@@ -66,8 +72,27 @@ def places(file: str, text: str) -> list[Place]:
         after = new if isinstance(new, str) else f"({ast.unparse(new)})"
         # places in the text, which is no longer bytes
         here = len(raw[:begin].decode())
-        found.append(Place(file, node.lineno, rule, here, here + len(before), before, after))
+        there = here + len(before)
+        first, last = text.rfind("\n", 0, here) + 1, (text + "\n").index("\n", there)
+        found.append(
+            Place(
+                file=file,
+                line=node.lineno,
+                column=here - first,
+                rule=rule,
+                start=here,
+                end=there,
+                before=before,
+                after=after,
+                was=_one_line(text[first:last]),
+                becomes=_one_line(text[first:here] + after + text[there:last]),
+            )
+        )
     return sorted(found, key=lambda place: (place.start, place.rule, place.after))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _changes(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str, ast.expr | str]]:

@@ -64,6 +64,16 @@ def test_every_mutant_is_python_and_another_program():
         assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text)), place
 
 
+def test_each_mutant_has_a_name_of_its_own():
+    found = places("f.py", "b = (1 +\n     1)\n")
+    assert len({place.key for place in found}) == len(found) == 5
+    assert {(place.was, place.becomes) for place in found} == {
+        ("b = (1 + 1)", "b = ((1 - 1))"),
+        *(("b = (1 +", f"b = ({n} +") for n in (0, 2)),
+        *(("1)", f"{n})") for n in (0, 2)),
+    }
+
+
 def test_draws_depend_on_the_seed_alone():
     assert drawn(5, 4, ()) == drawn(5, 4, ())
     assert drawn(5, 4, ()) != drawn(5, 5, ())
@@ -81,9 +91,9 @@ def test_every_file_has_tests_that_are_there():
 
 
 def test_equivalents_are_of_todays_text():
-    for file, rule, before, after in EQUIVALENTS:
+    for file, was, becomes in EQUIVALENTS:
         text = (ROOT / file).read_text()
-        assert (rule, before, after) in {(p.rule, p.before, p.after) for p in places(file, text)}
+        assert (was, becomes) in {(p.was, p.becomes) for p in places(file, text)}
 
 
 def test_a_mutant_is_noticed_and_the_same_text_is_not(tmp_path):
