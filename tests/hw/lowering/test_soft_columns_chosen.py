@@ -1,12 +1,20 @@
 """How many columns of LUTs a design has where it asks for them, and which layers use them."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bitformer.hw.lowering.images import weight_words
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.place import crowding
-from bitformer.hw.lowering.soft_columns import column_luts, in_time, most_columns, soft_of
+from bitformer.hw.lowering.soft_columns import (
+    asked_broad,
+    column_luts,
+    in_time,
+    most_columns,
+    soft_of,
+)
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -112,6 +120,23 @@ def test_lanes_are_two_a_column():
     for lanes in (3, -2, 130, "x"):
         with pytest.raises(UserError, match=r"^lut_lanes must be auto or an even number from 0 "):
             soft_of(lanes)
+
+
+def test_broad_columns_are_compared_with_none():
+    asked = []
+
+    def lower_with(broad):
+        asked.append(broad)
+        weights = SimpleNamespace(soft=0)
+        return SimpleNamespace(geometry=SimpleNamespace(weights=weights, apart=False))
+
+    assert asked_broad(None, 4, lower_with) == 0
+    assert asked == [0]
+    assert [asked_broad(None, none, lower_with) for none in (0, None)] == [0, 0]
+    assert [asked_broad(own, 4, lower_with) for own in (0, 4)] == [0, 4]
+    for wrong in (-1, 5, True):
+        with pytest.raises(UserError, match=r"^broad must be a number from 0 to the 4 columns"):
+            asked_broad(wrong, 4, lower_with)
 
 
 def test_too_few_multipliers_before_them_leave_them_out(model):
