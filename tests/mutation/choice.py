@@ -61,8 +61,6 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
     near = sorted(_importing(file), key=lambda test: stem not in test)
     own = [mirrored] if mirrored in _texts() else near[:_FEW]
-    if file.startswith("hw/units") and own != [_CONTRACTS]:
-        own.append(_CONTRACTS)
     folder, module = (
         ".".join(("bitformer", *path.parts[:-1])),
         f"bitformer.{'.'.join(path.parts)[:-3]}",
@@ -74,8 +72,11 @@ def turns(file: str) -> Iterator[dict[str, int]]:
         and p.mutant.module.rpartition(".")[0] == folder
         and (p.mutant.module == module or f"`{stem}." in p.unit)
     ]
-    if own or proofs:
-        yield dict.fromkeys([*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)], _ALL)
+    first = [*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)]
+    if file.startswith("hw/units"):
+        first.append(_CONTRACTS)
+    if first:
+        yield dict.fromkeys(first, _ALL)
     whole: dict[str, int] = {}
     last: dict[str, int] = {}
     general: dict[str, int] = _INFERENCES
