@@ -6,4 +6,76 @@ A mutant is named by its file and its lines, before and behind the change; they 
 __all__ = ["EQUIVALENTS"]
 
 #: (file, lines before, lines behind): the reason.
-EQUIVALENTS: dict[tuple[str, str, str], str] = {}
+EQUIVALENTS: dict[tuple[str, str, str], str] = {
+    (
+        "boards/shell/framed/remembered.py",
+        "byte = self._result[:8]",
+        "byte = self._result[:9]",
+    ): "what it goes to has room for the lowest 8 bits alone",
+    (
+        "boards/shell/weight_loader.py",
+        "data = Signal.like(self.o_data, reset_less=True)",
+        "data = Signal.like(self.o_data, reset_less=False)",
+    ): "a word's bytes all pass before it is written, and a reset begins the image anew",
+    (
+        "hw/units/assembly.py",
+        "parameter_bits=(depth - 1).bit_length(),",
+        "parameter_bits=(depth - 0).bit_length(),",
+    ): "no slot reads beyond the table: the bit above is dropped at the memory's port",
+    (
+        "hw/units/column_store.py",
+        "depth=max(2, self.spec.depth),",
+        "depth=max(1, self.spec.depth),",
+    ): "of a memory of one word there is the same word at each address",
+    (
+        "hw/units/drain.py",
+        "final = Signal(range(max(2, columns)), reset_less=True)",
+        "final = Signal(range(max(2, columns)), reset_less=False)",
+    ): "written with each group, and read while one is drained alone",
+    (
+        "hw/units/key_value_writer.py",
+        "return Const(0, 1), come",
+        "return Const(0, 2), come",
+    ): "the constant is 0, of one bit or two",
+    (
+        "hw/units/lut_column.py",
+        'row = Signal(signed(len(own)), name=f"row_{name}_{place}", reset_less=True)',
+        'row = Signal(signed(len(own)), name=f"row_{name}_{place}", reset_less=False)',
+    ): "a row of a product: the sum that it goes into begins anew behind a reset",
+    (
+        "hw/units/matrix_engine.py",
+        "if j < self.columns - self.soft + self.broad:",
+        "if (j <= self.columns - self.soft + self.broad):",
+    ): (
+        "no single weight goes to the column, and of a packed word the longer weight is "
+        "the same number"
+    ),
+    (
+        "hw/units/matrix_engine.py",
+        "pairs = self.apart and not self.always_packed",
+        "pairs = (self.apart or not self.always_packed)",
+    ): ("sums that are not apart leave `pair` unused, and where all is packed it is always 1"),
+    (
+        "hw/units/row_statistics.py",
+        "power = Signal(2 * bits + features.bit_length(), reset_less=True)",
+        "power = (Signal(2 * bits + features.bit_length() - 1, reset_less=True))",
+    ): ("N squares of b bits are N * 4**(b - 1) at most, which has 2b - 2 bits more than N has"),
+    (
+        "hw/units/row_statistics.py",
+        'real = Signal(signed(own), name=f"real_{way}", reset_less=True)',
+        'real = Signal(signed(own), name=f"real_{way}", reset_less=False)',
+    ): (
+        "a register of the data's way: what follows a reset is counted only where "
+        "`active` has come behind it"
+    ),
+    (
+        "hw/units/row_statistics.py",
+        'total = Signal(statistics_layout(features, bits).members["total"], reset_less=True)',
+        'total = Signal(statistics_layout(features, bits).members["total"], reset_less=False)',
+    ): "a row's sum begins anew with its first element, which masks what was there",
+    (
+        "hw/units/sums.py",
+        'beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)',
+        'beyond = Signal(extension, name=f"beyond_{name}", reset_less=False)',
+    ): "a sum begins anew with its first product, which masks what was there",
+}
