@@ -18,6 +18,14 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "data = Signal.like(self.o_data, reset_less=False)",
     ): "a word's bytes all pass before it is written, and a reset begins the image anew",
     (
+        "hw/lowering/packing.py",
+        "extension[better] = (np.maximum(0, longest - distance) * kept)[better]",
+        "extension[better] = (np.maximum(1, longest - distance) * kept)[better]",
+    ): (
+        "sums are kept only where that packs more: then a dot product is longer than its field, "
+        "by a bit or more"
+    ),
+    (
         "hw/units/assembly.py",
         "parameter_bits=(depth - 1).bit_length(),",
         "parameter_bits=(depth - 0).bit_length(),",

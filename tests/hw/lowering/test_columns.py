@@ -41,6 +41,12 @@ def test_few_multipliers_are_used_well(name, columns, hard, most):
     assert geometry.dsps <= PARTS[PART].dsps
 
 
+@pytest.mark.parametrize(("name", "columns"), [("grid-6-8-4", 8), ("grid-24-16-4", 8)])
+def test_keys_and_values_have_all_multipliers_beside_luts(name, columns):
+    """Columns of LUTs leave attention as many multipliers as there are, not the fewest."""
+    assert choose_columns(model_of(name), PARTS[PART], None, True) == columns
+
+
 def test_other_parts_have_what_they_had(grid):
     for part, columns in {"xc7s6": 8, "xc7s15": 16, "xc7s25": 16, "lfe5u-25f": 24}.items():
         assert choose_columns(grid, PARTS[part], None, True) == columns

@@ -250,3 +250,9 @@ def test_a_narrow_difference_leaves_out_the_lowest_number():
     for narrow, lowest in ((False, -16), (True, -15)):
         dut = make(delta_bits=5, delta_shift=0, delta_narrow=narrow)
         assert dut._delta_limits == (lowest, 15)
+
+
+def test_model_of_the_largest_score():
+    """Unless it is given, the largest score of a row is 0: a score of 0 weighs most."""
+    score = next(n for n, one in enumerate(OPERATIONS) if one.source is Source.SCORE)
+    assert make().model(score) == numerics.exp2_weights(np.array([0, 0]))[0]
