@@ -80,11 +80,11 @@ def add_banks(
 
 
 def select_bit(m: Module, luts: Luts, bits: Sequence[Value], number: Value, *, name: str) -> Value:
-    """Return one of the bits that banks give, by its number.
+    """Return the bit of the bank with this number.
 
-    As many as a LUT selects among go to one, the outputs of LUTs to what joins them, and what that
-    gives to a LUT again. One that is left over passes what joins pairs alone, as its output is
-    where the next one is joined.
+    LUTs select among neighbours, the slice's multiplexers join pairs of what LUTs give, and a last
+    LUT selects among what is left. Where a pair has one half only, a constant stands for the other:
+    a slice joins pairs of pairs, never a pair and a LUT.
 
     Raises
     ------

@@ -180,13 +180,21 @@ class Store(wiring.Component):
             attrs=placement_attributes(spec.placement, rom=spec.rom),
         )
         if not spec.rom:
-            write = mem.write_port(granularity=self.granule)
+            write, given = mem.write_port(granularity=self.granule), self._given(m, wait)
             m.d.comb += [
-                write.addr.eq(delay(m, self.w_addr, wait, name="w_addr")),
-                write.data.eq(delay(m, self.w_data, wait, name="w_data")),
-                write.en.eq(delay(m, self.w_en, wait, name="w_en", reset_less=False)),
+                write.addr.eq(given.address),
+                write.data.eq(given.data),
+                write.en.eq(given.enables),
             ]
         return mem
+
+    def _given(self, m: Module, wait: int) -> BankWrite:
+        """Return what was given to be written ``wait`` cycles ago."""
+        return BankWrite(
+            delay(m, self.w_addr, wait, name="w_addr"),
+            delay(m, self.w_data, wait, name="w_data"),
+            delay(m, self.w_en, wait, name="w_en", reset_less=False),
+        )
 
     def _block(self, m: Module) -> None:
         """Add a memory with its own read register, and one behind it or before it."""
@@ -227,12 +235,7 @@ class Store(wiring.Component):
     def _in_banks(self, m: Module) -> None:
         """Add memories of as many words as one LUT holds, and select the word of one of them."""
         spec, luts = self.spec, self.luts
-        write = BankWrite(
-            delay(m, self.w_addr, 1, name="w_addr"),
-            delay(m, self.w_data, 1, name="w_data"),
-            delay(m, self.w_en, 1, name="w_en", reset_less=False),
-        )
-        banks = add_banks(m, spec, luts, self._init, write)
+        banks = add_banks(m, spec, luts, self._init, self._given(m, 1))
         inner = exact_log2(words_of_bank(luts))
         for number in range(spec.read_ports):
             asked = getattr(self, f"addr_{number}")
