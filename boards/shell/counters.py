@@ -162,7 +162,7 @@ class ChangingRegisters(wiring.Component):
             m.d.comb += read.addr.eq(_CYCLES)
         if self.block:
             place, steps = (delay(m, value, 1, name="late") for value in (place, steps))
-            writes = delay(m, writes, 1, name="writes", reset_less=False)
+            writes = delay(m, writes, 1, name="writes")
         m.d.comb += [
             write.addr.eq(place),
             write.data.eq(read.data + steps),

@@ -219,9 +219,7 @@ class MatrixEngine(wiring.Component):
             if soft and column < self.columns - self.soft + self.broad:
                 return self._sums_apart(x, words, low_bits=max(self.half_bits, self.broad_bits))
             terms = zip(x, words, strict=True)
-            bits = self.product_bits
-            total = signed_value(sum(a * multiplicand(word) for a, word in terms), bits)
-            return total & ((1 << bits) - 1) if self.extension else total
+            return signed_value(sum(a * multiplicand(word) for a, word in terms), self.product_bits)
 
         return [sum_of(column) for column in range(self.columns)]
 

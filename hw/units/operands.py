@@ -174,7 +174,7 @@ class Operands(wiring.Component):
             m.d.sync += delta.eq(clamp(round_shift(moved, shift), *self._delta_limits))
             sample = delay(m, delta, wait - 2, name="delta").as_signed()
         else:
-            sample = delay(m, self.i_input, wait, name="input").as_signed()
+            sample = delay(m, self.i_input, wait, name="input")
         sources: dict[Source, Value] = {Source.ACTIVATION: stored, Source.INPUT: sample}
         early = delay(m, self.i_op, OPERAND - 2, name="op")
         if self.joined:

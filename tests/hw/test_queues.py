@@ -1,11 +1,12 @@
 """Queues are as deep as a schedule fills them: shallower ones lose what waits."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bitformer.hw import queues
+from bitformer.hw import queues, timing
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.queues import Queues, queues_of
 from bitformer.hw.units import assembly, writes
@@ -38,6 +39,16 @@ def test_a_queue_that_is_too_short_loses_rows(tiny, monkeypatch, name, depth):
         monkeypatch.setattr(module, "queues_of", lambda design: found)
     x = np.random.default_rng(0).integers(-128, 128, (2, *tiny.model.input.shape))
     assert simulate(tiny, x).bit_exact == (name is None)
+
+
+def test_a_row_waits_until_its_first_column_is_taken():
+    length = 6
+    taken = timing.ADDRESS + length + timing.PRODUCT - 2
+    op = SimpleNamespace(matrix=True, length=length)
+    for issue, rows in ((taken, 2), (taken + 1, 1)):
+        events = [SimpleNamespace(issue=n, row=SimpleNamespace(operation=op)) for n in (0, issue)]
+        design = SimpleNamespace(schedule=SimpleNamespace(events=events))
+        assert queues._rows(design) == rows
 
 
 def test_words_wait_for_those_before_them():

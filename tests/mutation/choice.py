@@ -58,9 +58,8 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     from proofs.catalog import PROOFS
 
     path = Path(file)
-    stem, mirrored = path.stem, f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
-    near = sorted(_importing(file), key=lambda test: stem not in test)
-    own = [mirrored] if mirrored in _texts() else near[:_FEW]
+    stem, own = path.stem, _own(file)
+    near = _importing(_texts(), file)
     folder, module = (
         ".".join(("bitformer", *path.parts[:-1])),
         f"bitformer.{'.'.join(path.parts)[:-3]}",
@@ -77,6 +76,10 @@ def turns(file: str) -> Iterator[dict[str, int]]:
         first.append(_CONTRACTS)
     if first:
         yield dict.fromkeys(first, _ALL)
+    users = dict.fromkeys(test for user in _importing(_sources(), file) for test in _own(user))
+    if beside := {test: _ALL for test in users if test not in own}:
+        yield beside
+    own = [*own, *beside]
     whole: dict[str, int] = {}
     last: dict[str, int] = {}
     general: dict[str, int] = _INFERENCES
@@ -97,8 +100,25 @@ def turns(file: str) -> Iterator[dict[str, int]]:
         yield last
 
 
-def _importing(file: str) -> list[str]:
-    """Return files of tests that import a file."""
+@functools.cache
+def _sources() -> dict[str, str]:
+    """Return what is mutated or uses it, with its text."""
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for folder in ("hw", "model", "boards/shell")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+def _own(file: str) -> list[str]:
+    """Return the files of tests of one file: of its name, or else the first that import it."""
+    path = Path(file)
+    mirrored = f"tests/{path.parent.as_posix()}/test_{path.stem}.py"
+    return [mirrored] if mirrored in _texts() else _importing(_texts(), file)[:_FEW]
+
+
+def _importing(texts: dict[str, str], file: str) -> list[str]:
+    """Return which of some files import one, those of its name first."""
     path = Path(file)
     module = "bitformer." + ".".join(path.with_suffix("").parts)
     parent = re.escape(module.rpartition(".")[0])
@@ -106,4 +126,5 @@ def _importing(file: str) -> list[str]:
         rf"^\s*(from|import) {re.escape(module)}\b|^\s*from {parent} import .*\b{path.stem}\b",
         re.MULTILINE,
     )
-    return [test for test, text in _texts().items() if importing.search(text)]
+    found = [name for name, text in texts.items() if importing.search(text)]
+    return sorted(found, key=lambda name: path.stem not in name)

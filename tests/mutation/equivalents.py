@@ -13,6 +13,14 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "byte = self._result[:9]",
     ): "what it goes to has room for the lowest 8 bits alone",
     (
+        "boards/shell/spi.py",
+        "with m.If(ended[2]):",
+        "with m.If(ended[1]):",
+    ): (
+        "a cycle earlier is still behind the last byte, which is passed on two cycles after its "
+        "eighth edge, and long before the next one"
+    ),
+    (
         "boards/shell/weight_loader.py",
         "data = Signal.like(self.o_data, reset_less=True)",
         "data = Signal.like(self.o_data, reset_less=False)",

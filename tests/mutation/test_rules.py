@@ -88,6 +88,8 @@ def test_every_file_has_tests_that_are_there():
     first = list(next(turns("hw/units/softmax.py")))
     assert first[0] == "tests/hw/units/test_softmax.py"
     assert any("exponential" in test for test in first[1:])
+    # it has none of its own: those of its user
+    assert any("tests/hw/units/test_postprocessor.py" in t for t in turns("hw/units/fixed.py"))
 
 
 def test_equivalents_are_of_todays_text():

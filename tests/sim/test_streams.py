@@ -304,6 +304,13 @@ def test_a_stream_that_no_unit_runs():
         lower(initialize(SMALL.replace(linear_path=True), seed=1))
 
 
+def test_a_ring_of_one_token_goes_round_too():
+    design = lower(initialize(SMALL.replace(window=SMALL.patch), seed=1))
+    assert (design.program.steps, design.first_lap) == (1, ())
+    assert design.timelines == (design.schedule, design.schedule)
+    assert first_difference(design, design) is None
+
+
 def test_windows_keep_their_program():
     """Nothing of a stream is in a design of windows."""
     design = lower(initialize(named_config("tiny"), samples=8))

@@ -17,7 +17,7 @@ from bitformer.hw.families.family import (
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.place import cost, place
+from bitformer.hw.lowering.place import cost, place, placed
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS, Part
 from bitformer.hw.tiling import best_tiling
@@ -170,6 +170,16 @@ def test_cost_of_a_store(spec, placement, taken):
     found = cost(StoreSpec(name="s", **spec), placement, OTHER)
     names = ("ramb18", "lutram", "luts", "ffs")
     assert {name: getattr(found, name) for name in names if getattr(found, name)} == taken
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "early"),
+    [(256, 16, True), (1024, 16, True), (4096, 2, False), (16384, 16, False)],
+)
+def test_registers_are_before_the_address_where_no_block_is_selected(depth, width, early):
+    spec = StoreSpec(name="one", depth=depth, width=width)
+    assert placed(spec, "block", PARTS["ice40up5k"].family).early == early
+    assert not placed(spec, "block", SERIES7).early
 
 
 def test_stacks_of_a_tile_are_of_its_shapes():

@@ -14,6 +14,7 @@ from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 
 PART = "ice40up5k"
 MULTIPLIER = PARTS[PART].family.multiplier
@@ -53,6 +54,15 @@ def test_other_parts_have_what_they_had(grid):
         design = lower(grid, part=part)
         assert not design.geometry.apart
         assert design.geometry.hard == design.geometry.columns == columns
+
+
+def test_squares_of_long_numbers_leave_fewer_multipliers():
+    """A LayerNorm of 16 bits squares in DSP blocks: two results a cycle in two, one in one."""
+    config = named_config("etth1-96-24").replace(default=Precision(weights=8, activations=16))
+    model, part = initialize(config), PARTS["xc7s15"]
+    assert part.dsps - 16 == 4  # post-processor's two, the norm's one, and a square's
+    assert choose_columns(model, part, None, False) == 16
+    assert choose_columns(model, part, None, True) < 16
 
 
 def test_the_columns_chosen_take_the_fewest_cycles(grid):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bitformer.hw.lowering import soft_columns
 from bitformer.hw.lowering.images import weight_words
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import Packing
@@ -54,6 +55,12 @@ def test_auto_takes_fewer_cycles_within_the_part(model, name, soft, most):
     again = lower(model(name), soft=soft)
     assert again.program == design.program
     assert again.images == design.images
+
+
+def test_as_many_as_there_may_be_are_tried(model, monkeypatch):
+    monkeypatch.setattr(soft_columns, "most_columns", lambda design: 16)
+    for name in ("grid-12-32-4", "grid-24-64-4"):
+        assert lower(model(name), soft="auto").geometry.weights.soft == 16
 
 
 def test_without_room_or_gain_there_are_none(model):

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.needs("compiler")
 
 INPUTS, RESULTS, WORK = 6, 3, 700
 RISING = ElasticMap(phase=0)
+#: Nothing of it begins at a power of two.
+ODD = ElasticMap(model_id=35, start=61, data=75, base=0x0105)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -84,7 +86,7 @@ def windows(count, bits=8, seed=1):
     return [[rng.randrange(-half, half) for _ in range(INPUTS)] for _ in range(count)]
 
 
-@pytest.mark.parametrize("addresses", [V1, V2, RISING], ids=["v1", "v2", "rising"])
+@pytest.mark.parametrize("addresses", [V1, V2, RISING, ODD], ids=["v1", "v2", "rising", "odd"])
 @pytest.mark.parametrize(("bits", "ramb18"), [(8, 0), (12, 1)])
 def test_windows(serial, addresses, bits, ramb18):
     shell = make_shell(serial, addresses, bits, ramb18)
@@ -94,6 +96,22 @@ def test_windows(serial, addresses, bits, ramb18):
         for window in windows(4, bits):
             assert node.infer(window, RESULTS) == serial.window_sums(window, RESULTS)
         assert node.model_id() == b"the name" + bytes(8) == shell.model_id
+        first = addresses.base + addresses.model_id
+        around = node.read(first - 1, 1) + node.read(first, 1) + node.read(first + 16, 1)
+        assert around == b"\0t\0"
+
+
+def test_a_byte_in_and_a_byte_out(serial):
+    accelerator = serial.WindowSums(inputs=1, results=1, bits=8, result_bits=8)
+    shell = ElasticShell(
+        accelerator=accelerator,
+        clock_hz=100_000_000,
+        contract=Contract(inputs=1, results=1, model_hash=b"one byte"),
+        addresses=V2,
+    )
+    with bus_to(shell) as bus:
+        node = node_of(bus, shell)
+        assert [node.infer([number], 1) for number in (-7, 100)] == [[-7], [100]]
 
 
 def answer(bus, first=18, count=2 * RESULTS):
