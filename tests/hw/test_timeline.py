@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.timeline import lane_spans, spans
+from bitformer.hw.timeline import lane_spans, layer_use, spans
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.sim.timeline_plot import plot_timeline
@@ -47,6 +47,23 @@ def test_of_one_token_row_it_is_the_same_as_by_layer():
     one = lower(initialize(named_config("tiny")))
     own = [(span.layer, span.unit, span.start, span.end) for _, span in lane_spans(one)]
     assert own == [(span.layer, span.unit, span.start, span.end) for span in spans(one)]
+
+
+def test_a_layers_use_is_of_all_its_rows(design):
+    uses = {use.layer: use for use in layer_use(design)}
+    layers = {event.row.tensor for event in design.schedule.events}
+    assert uses.keys() == layers | {"(end)"}
+    for layer in layers:
+        own = [event for event in design.schedule.events if event.row.tensor == layer]
+        assert uses[layer].rows == len(own)
+        assert uses[layer].first == own[0].issue
+        assert uses[layer].last == max(event.write_last for event in own)
+        assert uses[layer].engine == sum(
+            event.row.operation.groups * event.row.operation.length
+            for event in own
+            if event.row.operation.matrix
+        )
+        assert uses[layer].post == sum(len({*event.writes.tolist()}) for event in own)
 
 
 def test_a_picture_names_token_rows_and_layers(design, tmp_path):

@@ -17,6 +17,16 @@ _INFERENCES = {
     "tests/sim/test_wide.py": 1,
     "tests/sim/test_lut_columns.py": 1,
 }
+#: Random designs, from all that there may be.
+_DRAWN = "tests/sim/test_random.py"
+#: The integer model beside torch and beside itself.
+_REFERENCE = {
+    f"tests/model/test_{name}.py": 10_000
+    for name in (
+        *("reference", "numerics", "ir", "structure", "blocks", "gelu", "calendar"),
+        *("power_of_two", "stream", "random_torch", "targets"),
+    )
+}
 #: What lowering makes of many designs.
 _RECORD = "tests/benchmarks/test_hardware.py::test_every_design_is_as_recorded"
 #: A shell with its endpoints.
@@ -24,9 +34,10 @@ _SHELL = {
     "tests/boards/shell/test_links.py": 4,
     "tests/boards/shell/test_shell.py": 4,
     "tests/boards/shell/framed/*.py": 30,
-    "tests/boards/shell/elastic/*.py": 30,
-    "tests/boards/host/test_end_to_end.py": 3,
+    "tests/boards/shell/elastic/*.py": 100,
 }
+#: A host at a shell with a model.
+_HOST = {"tests/boards/host/test_reload.py": 30, "tests/boards/host/test_end_to_end.py": 3}
 #: Folders of tests of other subjects, of netlists, which take long, and of other mutants' text.
 _ELSEWHERE = (
     *("cli", "examples", "api", "estimate", "search", "netlist", "qonnx"),
@@ -85,7 +96,8 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     general: dict[str, int] = _INFERENCES
     if not file.startswith("hw"):
         beside = {f"tests/{path.parent.as_posix()}/test_*.py": _ALL}
-        general = {**beside, **(_SHELL if file.startswith("boards") else _INFERENCES)}
+        model = {**_REFERENCE, **_INFERENCES}
+        general = {**beside, **(_SHELL if file.startswith("boards") else model)}
     for pattern, count in general.items():
         found = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
         for test in found:
@@ -95,6 +107,7 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     yield whole
     if re.match(r"hw/(lowering/.*|\w+\.py)", file):
         yield {_RECORD: 1}
+    yield _HOST if file.startswith("boards") else {_DRAWN: _ALL}
     last |= {test: _ALL for test in near if test not in own and test not in whole}
     if last:
         yield last

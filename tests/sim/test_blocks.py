@@ -27,6 +27,15 @@ def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+def test_results_that_take_longer_than_all_else_set_the_interval(small_model, inputs_of, run):
+    """Two are made a cycle, and one is taken."""
+    model = small_model(block="mlp", horizon=250, default=W4A8)
+    run(model, inputs_of(model, samples=3, seed=1))
+    design = lower(model)
+    assert design.program.cycles < design.interval
+    assert 250 < design.interval < 300
+
+
 @pytest.mark.parametrize(
     ("norm", "changes"),
     [

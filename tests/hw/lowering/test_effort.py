@@ -60,6 +60,11 @@ def test_effort_saves_cycles_and_takes_no_more_memory(designs):
     assert sorted(order_of(better)) == sorted(order_of(plain))
 
 
+def test_the_search_finds_what_it_found(designs):
+    """A change of how it draws and weighs orders shows here."""
+    assert [design.latency for design in designs] == [2818, 2737]
+
+
 def test_another_order_is_exact_under_back_pressure():
     model = initialize(named_config("tiny"), samples=16)
     design = lower(model, effort=TRIES)

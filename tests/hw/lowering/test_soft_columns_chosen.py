@@ -57,6 +57,16 @@ def test_auto_takes_fewer_cycles_within_the_part(model, name, soft, most):
     assert again.images == design.images
 
 
+@pytest.mark.parametrize("soft", [None, 16])
+def test_cycles_are_counted_as_the_schedule_has_them(model, soft):
+    design = lower(model("grid-24-64-4"), soft=soft)
+    served = {op.y for op in soft_columns._served(design)}
+    assert served
+    rows = [event.row for event in design.schedule.events if event.row.tensor in served]
+    found = sum(row.operation.cycles for row in rows)
+    assert soft_columns._cycles(design, design.geometry.columns) == found
+
+
 def test_as_many_as_there_may_be_are_tried(model, monkeypatch):
     monkeypatch.setattr(soft_columns, "most_columns", lambda design: 16)
     for name in ("grid-12-32-4", "grid-24-64-4"):

@@ -8,6 +8,23 @@ from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
 
+def test_position_tables_follow_each_other():
+    design = lower(
+        initialize(
+            named_config("tiny").replace(decoder_layers=1, linear_path=False, d_model=16, horizon=8)
+        )
+    )
+    words, ways = rom_words(design)["position"], design.geometry.ways
+    tables = design.model.constants
+    assert len(tables) == 2
+    first = 0
+    for name, table in tables.items():
+        rows, features = table.shape
+        assert rows != features // ways
+        assert words[name] == [*range(first, first + rows * features // ways)]
+        first += rows * features // ways
+
+
 @pytest.mark.parametrize("calendar", [(), ("hour",), ("weekday",), ("hour", "weekday")])
 def test_rows_of_tables_are_their_layers(calendar):
     config = named_config("tiny").replace(calendar=calendar, linear_path=True)

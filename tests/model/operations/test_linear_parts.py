@@ -62,6 +62,13 @@ def test_a_row_that_is_added_is_that_of_the_results():
     assert run(op) == [value + 16 * one for value, one in zip(plain, (1, 2, 3, 4), strict=True)]
 
 
+def test_the_largest_sum_is_that_of_the_lowest_numbers():
+    """Each product at its largest, the bias and what is added, too."""
+    product = 2 * ((10 + 20) * 2**11 + 300)
+    assert TWO._largest_sum(TENSORS) == product + (2**11 << 1)
+    assert replace(TWO, residual=None)._largest_sum(TENSORS) == product
+
+
 def test_a_row_of_a_table_is_of_all_parts():
     op = replace(TWO, residual=None, clock=0, bias=integers([3, 300], [5, 500]))
     values = VALUES | {"clock": integers([1])}
