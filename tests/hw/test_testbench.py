@@ -2,9 +2,9 @@
 
 import re
 
-from bitformer.hw.testbench import Ports, testbench
+from bitformer.hw import testbench
 
-PORTS = Ports(
+PORTS = testbench.Ports(
     clock="clk",
     reset="rst",
     reset_level=1,
@@ -17,7 +17,7 @@ PORTS = Ports(
 
 def test_numbers_are_written_in_their_bits():
     windows = [((-1, -16, 15, 0), (-1, -32)), ((1, 2, 3, 4), (31, 0))]
-    text = testbench("top", PORTS, windows, result_bits=6, latency=90)
+    text = testbench.testbench("top", PORTS, windows, result_bits=6, latency=90)
     found = {
         name: [(int(bits), int(number, 16)) for bits, number in each]
         for name in ("samples", "expected")
