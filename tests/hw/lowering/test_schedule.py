@@ -15,7 +15,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.program import Destination, Source
 from bitformer.hw.widths import signed_value
 from bitformer.model import ir
-from bitformer.model.config import TransformerConfig
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.initialize import initialize
 
 
@@ -121,6 +121,20 @@ def check_memory(design):
             for store, word, slot in words_of(design, addresses, row.tensor, row.row):
                 assert 0 <= word < depths[store]
                 held[store, word, slot] = (row.tensor, row.row)
+
+
+@pytest.mark.parametrize(("rows", "posts"), [(4, 1), (4, 2), (2, 1)])
+def test_a_post_processor_takes_its_rows_of_a_group_without_a_gap(rows, posts):
+    config = named_config("tiny").replace(d_model=8, ffn=12, linear_path=False)
+    design = lower(initialize(config, samples=8), rows=rows, posts=posts, lanes=8 * rows)
+    partial = 0
+    for event in design.schedule.events:
+        op, turns = event.row.operation, -(-event.row.count // posts)
+        if op.matrix and turns > 1:
+            last = sorted({*event.writes.tolist()})[-turns * op.last_columns :]
+            assert last == [*range(last[0], last[0] + turns * op.last_columns)]
+            partial += op.groups > 1 and op.last_columns < op.columns
+    assert partial
 
 
 def words_of(design, addresses, tensor, row):

@@ -228,6 +228,18 @@ def test_integers_are_taken_from_the_least_to_the_largest(name):
                     declared.checked(own[1] + 1)
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_what_is_left_out_is_as_little_as_there_may_be(name):
+    """Or a queue as deep as it may be."""
+    for parameter, given in inspect.signature(COMPONENTS[name].__init__).parameters.items():
+        declared = inspect.getattr_static(COMPONENTS[name], parameter, None)
+        if isinstance(declared, Integer) and given.default not in (None, inspect.Parameter.empty):
+            end = declared._high if parameter == "queue" else declared._low
+            assert given.default == end
+        elif given.default is not inspect.Parameter.empty:
+            assert given.default in (None, False, 0, (), "distributed") or parameter == "luts"
+
+
 @pytest.mark.parametrize("name", sorted(GOOD.keys() - NO_MODEL))
 def test_every_unit_has_its_model_beside_it(name):
     assert inspect.getdoc(COMPONENTS[name].model)
