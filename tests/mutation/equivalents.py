@@ -8,17 +8,32 @@ __all__ = ["EQUIVALENTS"]
 #: (file, lines before, lines behind): the reason.
 EQUIVALENTS: dict[tuple[str, str, str], str] = {
     (
+        "boards/shell/elastic/bus.py",
+        "part, reading, writing = Signal(2), Signal(), Signal()",
+        "part, reading, writing = Signal(3), Signal(), Signal()",
+    ): "it counts to 3 and stays there",
+    (
+        "boards/shell/elastic/bus.py",
+        "sent, addressed, fetched = Signal(8), Signal(), Signal()",
+        "sent, addressed, fetched = Signal(9), Signal(), Signal()",
+    ): "bits leave it from the eighth on: what is shifted above it is not read",
+    (
         "boards/shell/framed/remembered.py",
         "byte = self._result[:8]",
         "byte = self._result[:9]",
     ): "what it goes to has room for the lowest 8 bits alone",
     (
+        "boards/shell/framed/sender.py",
+        "length = Cat(cursor.left, Const(0, 16 - len(cursor.left)))",
+        "length = Cat(cursor.left, Const(0, (16 + len(cursor.left))))",
+    ): "its first two bytes are sent, and what is above them is not",
+    (
         "boards/shell/spi.py",
         "with m.If(ended[2]):",
         "with m.If(ended[1]):",
     ): (
-        "a cycle earlier is still behind the last byte, which is passed on two cycles after its "
-        "eighth edge, and long before the next one"
+        "a cycle earlier is still behind the last byte, which is passed on two cycles after "
+        "its eighth edge, and long before the next one"
     ),
     (
         "boards/shell/weight_loader.py",
@@ -26,12 +41,17 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "data = Signal.like(self.o_data, reset_less=False)",
     ): "a word's bytes all pass before it is written, and a reset begins the image anew",
     (
+        "hw/lowering/images.py",
+        "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)",
+        "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-2, per_group)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
         "hw/lowering/packing.py",
         "extension[better] = (np.maximum(0, longest - distance) * kept)[better]",
         "extension[better] = (np.maximum(1, longest - distance) * kept)[better]",
     ): (
-        "sums are kept only where that packs more: then a dot product is longer than its field, "
-        "by a bit or more"
+        "sums are kept only where that packs more: then a dot product is longer than its "
+        "field, by a bit or more"
     ),
     (
         "hw/units/assembly.py",
@@ -46,13 +66,31 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
     (
         "hw/units/drain.py",
         "final = Signal(range(max(2, columns)), reset_less=True)",
+        "final = Signal(range(max(1, columns)), reset_less=True)",
+    ): "of one column the number is always 0, which takes no bit",
+    (
+        "hw/units/drain.py",
+        "final = Signal(range(max(2, columns)), reset_less=True)",
         "final = Signal(range(max(2, columns)), reset_less=False)",
     ): "written with each group, and read while one is drained alone",
+    (
+        "hw/units/drain.py",
+        'twice(m, group, name="group", ones=number % 2 == 1) for number in range(self.copies)',
+        'twice(m, group, name="group", ones=number % 2 == 2) for number in range(self.copies)',
+    ): (
+        "copies of one number: which of them begin with ones says whether synthesis merges "
+        "them, not what they hold"
+    ),
     (
         "hw/units/key_value_writer.py",
         "return Const(0, 1), come",
         "return Const(0, 2), come",
     ): "the constant is 0, of one bit or two",
+    (
+        "hw/units/lut_column.py",
+        "found.append(_added(m, platform, adder, own, values, len(x(0)), name, level))",
+        "found.append(_added(m, platform, adder, own, values, len(x(1)), name, level))",
+    ): "an activation has as many bits at each level",
     (
         "hw/units/lut_column.py",
         'row = Signal(signed(len(own)), name=f"row_{name}_{place}", reset_less=True)',
@@ -63,14 +101,14 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "if j < self.columns - self.soft + self.broad:",
         "if (j <= self.columns - self.soft + self.broad):",
     ): (
-        "no single weight goes to the column, and of a packed word the longer weight is "
-        "the same number"
+        "no single weight goes to the column, and of a packed word the longer weight is the "
+        "same number"
     ),
     (
         "hw/units/matrix_engine.py",
         "pairs = self.apart and not self.always_packed",
         "pairs = (self.apart or not self.always_packed)",
-    ): ("sums that are not apart leave `pair` unused, and where all is packed it is always 1"),
+    ): "sums that are not apart leave `pair` unused, and where all is packed it is always 1",
     (
         "hw/units/row_statistics.py",
         "power = Signal(2 * bits + features.bit_length(), reset_less=True)",
@@ -81,14 +119,24 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         'real = Signal(signed(own), name=f"real_{way}", reset_less=True)',
         'real = Signal(signed(own), name=f"real_{way}", reset_less=False)',
     ): (
-        "a register of the data's way: what follows a reset is counted only where "
-        "`active` has come behind it"
+        "a register of the data's way: what follows a reset is counted only where `active` "
+        "has come behind it"
     ),
     (
         "hw/units/row_statistics.py",
         'total = Signal(statistics_layout(features, bits).members["total"], reset_less=True)',
         'total = Signal(statistics_layout(features, bits).members["total"], reset_less=False)',
     ): "a row's sum begins anew with its first element, which masks what was there",
+    (
+        "hw/units/sequencer.py",
+        '"o_addr": Out(range(max(2, len(program.instructions)))),',
+        '"o_addr": Out(range(max(3, len(program.instructions)))),',
+    ): "of two instructions the bit above is always 0, and dropped at the memory's port",
+    (
+        "hw/units/store.py",
+        "_LUT_ROM = 64",
+        "_LUT_ROM = 65",
+    ): ("how many copies of an address there are, each for its part of a word, changes no word"),
     (
         "hw/units/sums.py",
         'beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)',

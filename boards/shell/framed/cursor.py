@@ -126,7 +126,7 @@ class FetchingCursor(Cursor):
         goto, going = Signal.like(self.index, reset_less=True), Signal()
         m.d.sync += [goto.eq(self.place.value), going.eq(self.place.given)]
         filling = delay(m, going, 1, name="filling", reset_less=False)
-        ahead, data = Signal.like(self.index, reset_less=True), Signal(8, reset_less=True)
+        ahead, data = (Signal.like(one, reset_less=True) for one in (self.index, read.data))
         m.d.comb += [
             read.addr.eq(Mux(going, goto, ahead)),
             read.en.eq(going | filling | self.advance.given),
