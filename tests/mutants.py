@@ -3,6 +3,7 @@
     python tests/mutants.py                        200 mutants of seed 1, one process for each core
     python tests/mutants.py --count 40 --seed 7
     python tests/mutants.py --files hw/units/softmax.py
+    python tests/mutants.py --again --limit 200    what survived, with more of its tests
 
 A mutant is drawn by the seed alone. Each is made in a copy of the repository as it was committed,
 and the tests that cover its file run until one fails. What was run is kept in build/mutants, and
@@ -101,9 +102,12 @@ def _each(left: queue.Queue[T], stop: threading.Event) -> Iterator[T]:
 @click.option("--seed", default=1, help="Which are drawn.")
 @click.option("--jobs", default=os.cpu_count() or 1, type=click.IntRange(1), help="Copies.")
 @click.option("--limit", default=30.0, help="Seconds of the processor for a turn of tests.")
+@click.option("--again", is_flag=True, help="Those, too, that survived tests cut short by --limit.")
 @click.option("--files", default="", help="Only of these, with commas between.")
 @click.option("--work", default=ROOT / "build" / "mutants", type=click.Path(path_type=Path))
-def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path) -> None:
+def main(
+    count: int, seed: int, jobs: int, limit: float, again: bool, files: str, work: Path
+) -> None:
     """Draw, run, report."""
     # a shell's background job is born without it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -118,6 +122,12 @@ def main(count: int, seed: int, jobs: int, limit: float, files: str, work: Path)
     if record.exists():
         rows = record.read_text(encoding="utf-8").splitlines()
         known = {row["key"]: row for row in map(json.loads, rows)}
+        if again:
+            known = {
+                key: row
+                for key, row in known.items()
+                if row["verdict"] == "killed" or not row["left out"]
+            }
     left: queue.Queue[Place] = queue.Queue()
     for place in mutants:
         if place.key not in known:

@@ -118,7 +118,7 @@ def _sources() -> dict[str, str]:
     """Return what is mutated or uses it, with its text."""
     return {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-        for folder in ("hw", "model", "boards/shell")
+        for folder in ("hw", "model", "boards/shell", "api")
         for path in sorted((ROOT / folder).rglob("*.py"))
     }
 
@@ -133,7 +133,7 @@ def _own(file: str) -> list[str]:
 def _importing(texts: dict[str, str], file: str) -> list[str]:
     """Return which of some files import one, those of its name first."""
     path = Path(file)
-    module = "bitformer." + ".".join(path.with_suffix("").parts)
+    module = "bitformer." + ".".join(path.with_suffix("").parts).removeprefix("api.")
     parent = re.escape(module.rpartition(".")[0])
     importing = re.compile(
         rf"^\s*(from|import) {re.escape(module)}\b|^\s*from {parent} import .*\b{path.stem}\b",
