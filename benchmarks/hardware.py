@@ -1,4 +1,4 @@
-"""Whether the hardware is still the same: what 66 designs are, against a record of them.
+"""Whether the hardware is still the same: what 117 designs are, against a record of them.
 
     python benchmarks/hardware.py                              all designs against the record
     python benchmarks/hardware.py grid-12-32-4 tiny            these only
@@ -7,13 +7,15 @@
 
 A change of the form of the code changes none of it. Where the hardware is to change, the record is
 written in the same commit, and its difference says what changed. The designs come from untrained
-models: the published grid, the named configurations, one of 1-bit weights, and random ones.
+models: the published grid, the named configurations, one of 1-bit weights, some of all that lower
+may be asked for, and random ones of every family of shapes.
 """
 
 import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ import numpy as np
 from rich.console import Console
 from running import run
 
+from bitformer.estimate.shapes import FAMILIES, drawn
 from bitformer.hw.design import Design
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.memory import StoreSpec
+from bitformer.hw.queues import queues_of
 from bitformer.model.config import NAMED_CONFIGS, TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
@@ -109,6 +113,43 @@ DESIGNS["tiny-layers"] = _untrained(
 DESIGNS |= {f"random-{seed}": _random(seed) for seed in (1, 2, 3)}
 
 
+def _shape(family: str, number: int) -> Callable[[], Design]:
+    """The design of this number of a family of shapes."""
+    return lambda: next(islice(drawn(1, (family,)), number, None)).lowered()
+
+
+DESIGNS |= {f"{name}-{n}": _shape(name, n) for name in FAMILIES for n in range(2)}
+
+
+def _asked(name: str, **asked: Any) -> Callable[[], Design]:
+    """A named configuration, lowered as it is asked for."""
+    return lambda: lower(initialize(named_config(name)), **asked)
+
+
+#: What lower chooses where it may, for parts of each family of FPGAs.
+ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "luts": ("grid-12-32-4", {"soft": "auto"}),
+    "luts-of-many": ("grid-24-64-4", {"soft": "auto"}),
+    "luts-of-w2a8": ("grid-12-32-w2a8", {"soft": 8}),
+    "rows": ("etth1-96-24", {"rows": "auto", "soft": "auto"}),
+    "rows-of-w2a8": ("etth1-96-24-w2a8", {"rows": 4, "posts": 2, "soft": 4}),
+    "effort": ("etth1-96-24", {"effort": 40}),
+    "results": ("grid-18-64-6", {"placement": {"results": "auto"}}),
+    "results-of-a-small-part": (
+        "grid-18-64-4",
+        {"placement": {"results": "auto"}, "part": "xc7s6"},
+    ),
+    "unpacked": ("etth1-48-24-ed", {"pack": False}),
+    "factors": ("grid-12-32-8", {"immediate": False}),
+    "ecp5": ("etth1-96-24", {"part": "lfe5u-25f"}),
+    "ecp5-luts": ("grid-12-32-4", {"part": "lfe5u-25f", "soft": "auto"}),
+    "ice40": ("grid-12-32-4", {"part": "ice40up5k"}),
+    "ice40-path": ("etth1-96-24-w2a8", {"part": "ice40up5k"}),
+    "ice40-unpacked": ("tiny", {"part": "ice40up5k", "pack": False, "lanes": 5}),
+}
+DESIGNS |= {f"asked-{name}": _asked(model, **options) for name, (model, options) in ASKED.items()}
+
+
 def _digest(lines: Iterable[str]) -> dict[str, Any]:
     """How many lines, and the SHA-256 over them."""
     found, count = hashlib.sha256(), 0
@@ -188,6 +229,8 @@ def facts(
         "latency": design.latency,
         "interval": design.interval,
         "engine": _engine(design),
+        "geometry": _digest(f"{name} {value}" for name, value in said(design.geometry).items()),
+        "queues": said(queues_of(design)),
         "bounds": _digest(f"{tensor} {bound}" for tensor, bound in sorted(design.bounds.items())),
         "timetable": _digest(_timetable(design)),
         "program": _digest(_program(design)),

@@ -174,7 +174,7 @@ def test_cost_of_a_store(spec, placement, taken):
 
 @pytest.mark.parametrize(
     ("depth", "width", "early"),
-    [(256, 16, True), (1024, 16, True), (4096, 2, False), (16384, 16, False)],
+    [(256, 16, True), (1024, 16, True), (600, 5, False), (4096, 2, False), (16384, 16, False)],
 )
 def test_registers_are_before_the_address_where_no_block_is_selected(depth, width, early):
     spec = StoreSpec(name="one", depth=depth, width=width)

@@ -228,6 +228,29 @@ def test_ended_inference_leaves_nothing(serial, bus, node, end, wait):
     assert node.infer(second, RESULTS) == serial.window_sums(second, RESULTS)
 
 
+@pytest.mark.parametrize("end", ["stop", "reset"])
+def test_ended_inference_that_has_half_a_window(serial, end):
+    """The accelerator takes a number a cycle, and the line needs some hundred for a command."""
+    count = 900
+    contract = Contract(inputs=count, results=1, model_hash=b"the name")
+    shell = ElasticShell(
+        accelerator=serial.WindowSums(inputs=count, results=1),
+        clock_hz=100_000_000,
+        contract=contract,
+        addresses=V2,
+    )
+    first, second = ([n] * count for n in (1, 2))
+    with bus_to(shell) as bus:
+        node = node_of(bus, shell)
+        node.hold(False)
+        node.write(0x0112, serial.pack(first, 1))
+        node.write(0x0110, b"\1")
+        assert bus.busy()
+        node.write(*((0x0110, b"\0") if end == "stop" else (0x0004, b"\1")))
+        assert not bus.busy()
+        assert node.infer(second, 1) == serial.window_sums(second, 1)
+
+
 def test_writes_to_the_data_while_busy_are_ignored(serial, bus, node):
     first, second = windows(2, seed=6)
     node.hold(False)
