@@ -37,6 +37,16 @@ def test_words_are_loaded_with_two_banks_only(design):
     assert not loads & {*Accelerator(design=design).signature.members}
 
 
+@pytest.mark.parametrize(("rows", "posts"), [(1, 1), (4, 2)])
+def test_a_trace_has_what_every_post_processor_gives_and_every_row_is_given(design, rows, posts):
+    geometry = lower(design.model, rows=rows, posts=posts).geometry
+    unit = Accelerator(design=lower(design.model, rows=rows, posts=posts))
+    assert (geometry.rows, geometry.posts, geometry.ways) == (rows, posts, 2)
+    assert len(unit.o_trace_y) == 2 * posts * geometry.activation_bits
+    assert len(unit.o_trace_valid) == 2 * posts
+    assert len(unit.o_trace_x) == rows * geometry.operand_bits
+
+
 def test_what_is_no_design_is_refused():
     with pytest.raises(TypeError, match=r"^Design must be a Design, not 3$"):
         Accelerator(design=3)
