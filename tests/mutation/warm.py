@@ -37,7 +37,7 @@ _OTHERS = (
 #: Seconds for all tests of a turn, however busy the machine is.
 _PATIENCE = 1800
 #: A test that takes the processor for so many seconds hangs.
-_HANGS = 120
+_HANGS = 60
 
 
 class Verdicts:

@@ -13,6 +13,7 @@ from contract_harness import check_members
 from bitformer.boards import shell
 from bitformer.boards.shell.contract import Contract
 from bitformer.boards.shell.elastic.address_map import V2
+from bitformer.hw.units.parameters import Integer
 
 #: Golden vectors and an image: all members are there.
 CONTRACT = Contract(vectors=(((1,), (2,)),), image=((2, 3), (4, 1)))
@@ -70,6 +71,36 @@ def test_integers_are_checked(name, parameter):
     for wrong, error in ((1, ValueError), (8.5, TypeError), (True, TypeError)):
         with pytest.raises(error, match="must be"):
             UNITS[name](**GOOD[name] | {parameter: wrong})
+
+
+#: Least and largest values of every integer that a component is made with.
+RANGES = {
+    "phase": (0, 1),
+    "divisor": (8, None),
+    "gap_bits": (2, None),
+    "clock_hz": (1, None),
+    "baud": (1, None),
+    "UartShell": {"divisor": (1, None), "gap_bits": (20, None)},
+}
+
+
+@pytest.mark.parametrize("name", sorted(UNITS))
+def test_integers_are_taken_from_the_least_to_the_largest(name):
+    declared = {key: each for key, each in vars(UNITS[name]).items() if isinstance(each, Integer)}
+    for parameter, one in declared.items():
+        low, high = RANGES.get(name, {}).get(parameter, RANGES[parameter])
+        beyond = (low - 1,) if high is None else (low - 1, high + 1)
+        assert [one.checked(n) for n in (low, high or 99)] == [low, high or 99]
+        for value in beyond:
+            with pytest.raises(ValueError, match=f"not {value}$"):
+                one.checked(value)
+
+
+def test_every_range_is_of_a_component():
+    found = {
+        key for one in UNITS.values() for key, e in vars(one).items() if isinstance(e, Integer)
+    }
+    assert found == {key for key in RANGES if key != "UartShell"}
 
 
 def test_an_interface_without_a_member_in_its_docstring_is_found():
