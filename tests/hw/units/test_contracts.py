@@ -17,6 +17,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.memory import StorePart, StoreSpec
 from bitformer.hw.program import Instruction, MachineOperation, Program
+from bitformer.hw.timing import MIN_ISSUE
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.hw.units.parameters import Integer
 from bitformer.hw.units.postprocessor_widths import PostProcessorWidths
@@ -226,6 +227,52 @@ def test_integers_are_taken_from_the_least_to_the_largest(name):
             if own[1] is not None:
                 with pytest.raises(ValueError, match=f"not {own[1] + 1}$"):
                     declared.checked(own[1] + 1)
+
+
+def program(delta):
+    return Program(operations=OPERATIONS, instructions=(Instruction(op=1, delta=delta),))
+
+
+#: Of each unit what is still taken, and what no longer is.
+LAST = [
+    ("BlockWriter", {"bits": 8}, {"bits": 9}),
+    ("KeyValueWriter", {"bits": 9, "result_bits": 9}, {"bits": 9, "result_bits": 8}),
+    ("Gelu", {"bits": 9}, {"bits": 8}),
+    ("Drain", {"columns": 2}, {"columns": 1}),
+    ("MatrixEngine", {"operand_bits": 18}, {"operand_bits": 19}),
+    ("MatrixEngine", {"product_bits": 48}, {"product_bits": 49}),
+    ("MatrixEngine", {"pack_shift": 21}, {"pack_shift": 22}),
+    ("MatrixEngine", {"pack_shift": 4}, {"pack_shift": 3}),
+    ("MatrixEngine", {"column_bits": 8}, {"column_bits": 7}),
+    ("Operands", {"word_bits": 12}, {"word_bits": 13}),
+    ("Operands", {"delta_bits": 4, "delta_zero": -8}, {"delta_bits": 4, "delta_zero": -9}),
+    ("Operands", {"delta_bits": 4, "delta_zero": 7}, {"delta_bits": 4, "delta_zero": 8}),
+    ("InputPort", {"lanes": 2, "patch": 1}, {"lanes": 3, "patch": 1}),
+    ("InputPort", {"lanes": 1, "patch": 0}, {"lanes": 2, "patch": 0}),
+    ("RowStatistics", {"upper_bits": 8}, {"upper_bits": 9}),
+    ("Sequencer", {"program": program(MIN_ISSUE)}, {"program": program(MIN_ISSUE - 1)}),
+]
+
+
+@pytest.mark.parametrize(("name", "taken", "refused"), LAST, ids=str)
+def test_what_is_just_taken_and_just_refused(name, taken, refused):
+    COMPONENTS[name](**GOOD[name]() | taken)
+    with pytest.raises(ValueError, match=r"[Mm]ust "):
+        COMPONENTS[name](**GOOD[name]() | refused)
+
+
+BROAD = {"always_packed": False, "soft": 2, "columns": 8, "column_bits": 8, "half_bits": 4}
+
+
+@pytest.mark.parametrize(
+    ("field", "most"), [("broad", 2), ("broad_bits", 8), ("broad_sum_bits", 16)]
+)
+def test_broad_columns_are_as_broad_as_the_others_allow(field, most):
+    good = GOOD["MatrixEngine"]() | BROAD | {"broad": 1, "broad_bits": 8, "broad_sum_bits": 16}
+    assert good["pack_shift"] == 16
+    COMPONENTS["MatrixEngine"](**good | {field: most})
+    with pytest.raises(ValueError, match=r"^Broad columns, weights and sums must be at most 2, 8"):
+        COMPONENTS["MatrixEngine"](**good | {field: most + 1})
 
 
 @pytest.mark.parametrize("name", GOOD)
