@@ -168,6 +168,41 @@ def _slots() -> list[Proof]:
                 bound=EVER,
             )
         )
+    for rows, posts, ways, slots, parts, mutant in (
+        (
+            2,
+            1,
+            2,
+            2,
+            2,
+            ("block_writer", "self.posts, part % self.ways", "self.posts, part // self.ways"),
+        ),
+        (4, 2, 2, 8, 2, ("block_writer", "Cat(turn, above[:block])", "Cat(above[:block], turn)")),
+        (
+            4,
+            4,
+            2,
+            4,
+            4,
+            ("block_writer", "return part % self.posts, slot", "return part // self.ways, slot"),
+        ),
+        (4, 1, 1, 4, 1, ("block_writer", "pair[of_slot:] << exact", "pair << exact")),
+    ):
+        found.append(
+            made(
+                f"blocks-{rows}-{posts}-{ways}-{slots}-{parts}",
+                "`block_writer.BlockWriter`",
+                "each element of keys and values of a block in its word, part and slot: "
+                f"{rows} token rows, {posts} post-processors, {parts} parts of {slots} slots",
+                (
+                    "blocks",
+                    "block_writer",
+                    {"rows": rows, "posts": posts, "ways": ways, "slots": slots, "parts": parts},
+                ),
+                mutant,
+                bound=STATES,
+            )
+        )
     for rows, posts, mutant in (
         (1, 1, ("row_results", "Cat(lower, upper)", "Cat(upper, lower)")),
         (2, 1, ("row_results", "write.en.eq(drain.o_direct)", "write.en.eq(1)")),
