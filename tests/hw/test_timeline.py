@@ -66,6 +66,19 @@ def test_a_layers_use_is_of_all_its_rows(design):
         assert uses[layer].post == sum(len({*event.writes.tolist()}) for event in own)
 
 
+def test_the_engine_waits_between_what_it_does():
+    design = lower(initialize(named_config("tiny")))
+    own = [span for span in spans(design) if span.unit == "engine"]
+    assert own[0].waited == 0
+    for one, after in itertools.pairwise(own):
+        assert after.waited == after.start - one.end
+        assert bool(after.reason) == (after.waited > 0)
+    results = [span for span in spans(design) if span.unit == "post-processor"]
+    for event, span in zip(design.schedule.events, results, strict=True):
+        slots = {int(cycle) - design.geometry.post for cycle in event.writes}
+        assert (span.start, span.end, span.waited) == (min(slots), max(slots) + 1, 0)
+
+
 def test_a_picture_names_token_rows_and_layers(design, tmp_path):
     plot_timeline(design, path := tmp_path / "rows.svg")
     drawn = path.read_text()
