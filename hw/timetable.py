@@ -17,7 +17,8 @@ class Read:
     post-processor reads them as its slots pass. Several ``rows`` are read at any time (keys), or
     with a ``feature`` one element of each, a row a cycle. A block of ``count`` rows from ``row``
     on, ``step`` apart, is read side by side. With ``line``, the first rows are read one
-    after another, those of a block side by side.
+    after another, those of a block side by side. Before the row, the engine reads ``passed``
+    elements that were there already.
     """
 
     tensor: str
@@ -28,6 +29,7 @@ class Read:
     count: int = 1
     step: int = 1
     line: bool = False
+    passed: int = 0
 
     @property
     def numbers(self) -> range:

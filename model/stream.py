@@ -18,6 +18,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.operations.operation import StepForm
 from bitformer.model.operations.rings import AGES, BEFORE
 from bitformer.model.progress import Progress, silent
+from bitformer.model.recent import kept_patches
 from bitformer.model.tensor import Tensor
 
 __all__ = ["StepModel", "Stream", "StreamStep", "StreamSteps", "as_steps", "predict", "step_of"]
@@ -61,8 +62,12 @@ def step_of(model: IntegerModel) -> StreamStep:
     forms: list[StepForm] = []
     for op in model.operations:
         own = tensors[op.reads[0]]
-        forms.append(op.at_step(own, model.tensors[op.y], config.tokens_seen))
-        tensors[op.y] = forms[-1].y
+        form = op.at_step(own, model.tensors[op.y], config.tokens_seen)
+        added = [form]
+        if model.steps.name in form.rings:
+            added = [*kept_patches(form, own)]
+        forms += added
+        tensors |= {one.operation.y: one.y for one in added}
     rings = {name: rows for form in forms for name, rows in form.rings.items()}
     return StreamStep(forms=tuple(forms), tensors=tensors, rings=rings, slots=config.tokens)
 

@@ -24,7 +24,7 @@ from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.soft_columns import asked_broad, asked_columns, in_time, longest_single
-from bitformer.hw.lowering.steps import StreamProgram, check_stream
+from bitformer.hw.lowering.steps import StreamProgram
 from bitformer.hw.lowering.token_rows import check_rows
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.lowering.written_stores import written_stores
@@ -174,7 +174,6 @@ def lower(
     broad = asked_broad(broad, extra, lambda count: lower(model, broad=count, **options))
     if model.config.stream:
         model = StepModel.of(model.identified)
-        check_stream(model)
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)

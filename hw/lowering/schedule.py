@@ -128,7 +128,7 @@ class _Timeline:
         ready = np.stack([self.ready[read.tensor, number] for number in read.numbers])
         words = np.arange(ready.shape[1])
         if not read.post:
-            return int((ready - words).max()) - timing.ADDRESS
+            return int((ready - words).max()) - timing.ADDRESS - read.passed
         if not op.matrix:
             slots = slots - self.vector_delay
         if not op.wide:

@@ -17,19 +17,10 @@ from bitformer.hw.lowering.operations import lowering_of
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.program import Instruction, Program, Source
 from bitformer.hw.timetable import Event, Read, RowTask, Schedule
-from bitformer.model.errors import UserError
+from bitformer.model.operations.operation import StepForm
 from bitformer.model.stream import StepModel
 
-__all__ = ["StreamProgram", "check_stream"]
-
-
-def check_stream(model: StepModel) -> None:
-    """Raise :class:`UserError`, naming the field, for a stream that the units do not run."""
-    if model.config.linear_path:
-        raise UserError(
-            "linear_path must be false to make hardware of a stream, which keeps no patches, not"
-            f" true as in config {model.config.name}"
-        )
+__all__ = ["StreamProgram"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,17 +64,22 @@ class StreamProgram:
     def _task(self, task: RowTask, filled: int) -> RowTask:
         """Return a row of work that reads the newest row of each ring, and depends on that alone.
 
-        Older rows are there already.
+        Older rows are there already. Read in order, they come before it.
         """
         form = self.model.forms[task.tensor]
         if filled < self.slots and form.rings:
             task = lowering_of(form.operation).shortened(self.plan, task, filled)
-        rings = self.model.rings
-        reads = [
-            Read(tensor=one.tensor, rows=1) if one.tensor in rings and one.rows else one
-            for one in task.reads
-        ]
+        reads = [self._newest_read(one, form, filled) for one in task.reads]
         return replace(task, reads=tuple(reads))
+
+    def _newest_read(self, read: Read, form: StepForm, filled: int) -> Read:
+        """Return a read of the newest row, if it is one of all rows of a ring."""
+        if read.tensor not in self.model.rings or not read.rows:
+            return read
+        if not form.ordered:
+            return Read(tensor=read.tensor, rows=1)
+        features = self.model.tensors[read.tensor].features
+        return Read(tensor=read.tensor, passed=(filled - 1) * features)
 
     def program(self, encoder: Encoder, timelines: Sequence[Schedule]) -> Program:
         """Return the program of the timetables of steps that see 1, 2, … tokens, of all last."""
