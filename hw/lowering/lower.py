@@ -9,6 +9,7 @@ from bitformer.hw.design import Design
 from bitformer.hw.judging import weight_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.batch import Batch
+from bitformer.hw.lowering.beside import beside, patient
 from bitformer.hw.lowering.choose_rows import asked_rows
 from bitformer.hw.lowering.columns import choose_columns, hard_columns
 from bitformer.hw.lowering.effort import better_priorities, last_output
@@ -40,15 +41,6 @@ from bitformer.model.stream import StepModel
 __all__ = ["lower", "lower_plan"]
 
 
-def _beside(model: IntegerModel) -> set[str]:
-    """Return the tensors that do not depend on the first layer: a decoder's, before they meet."""
-    after = {model.linears[0].y}
-    for op in model.operations:
-        if after.intersection(op.reads):
-            after.add(op.y)
-    return model.writers.keys() - after
-
-
 def _ranks(model: IntegerModel, *, later: int = 0) -> dict[str, int]:
     """Return the priority of each tensor's rows: downstream first, but keys before queries.
 
@@ -63,8 +55,8 @@ def _ranks(model: IntegerModel, *, later: int = 0) -> dict[str, int]:
             ranks[queries] = min(places[queries], places[keys])
             ranks[keys] = ranks[queries] + 2
             ranks[queries] -= later
-    beside = _beside(model)
-    return {name: rank - len(ranks) * (name in beside) for name, rank in ranks.items()}
+    aside = beside(model)
+    return {name: rank - len(ranks) * (name in aside) for name, rank in ranks.items()}
 
 
 def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[int, int]:
@@ -95,7 +87,7 @@ def lower(
     placement: Mapping[str, str] | None = None,
     immediate: bool = True,
     shifts: Mapping[str, int] | None = None,
-    apart: bool = True,
+    apart: bool | None = None,
     rows: int | str = 1,
     posts: int = 1,
     effort: int = 0,
@@ -126,7 +118,8 @@ def lower(
         Requantizing shifts by the tensor written, to be used where they change no result.
     apart :
         Whether elements of more than 8 bits, if they are few, lie in a word each; else all words of
-        activations are as wide as two of them.
+        activations are as wide as two of them. By default they do, but in a stream's step only if
+        that takes no more cycles: all that it makes of them waits for results one by one.
     rows :
         Rows of tokens that the engine has side by side: a power of two; ``auto`` for those, and
         the post-processors, that take the fewest cycles in the part.
@@ -177,7 +170,11 @@ def lower(
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)
-    wide = wide_rows(model, destination) if apart else frozenset[str]()
+    wide = frozenset[str]() if apart is False else wide_rows(model, destination)
+    if apart is None and wide and isinstance(model, StepModel):
+        options |= {"broad": broad, "effort": effort, "progress": progress}
+        both = [lower(model.source, **{**options, "apart": one}) for one in (True, False)]
+        return min(both, key=lambda design: (design.latency, design.interval))
     single = one_by_one(model, wide)
     batch = Batch.of(model)
     if not choose_packing(batch, 2, pack, multiplier, single).packed.any():
@@ -264,6 +261,9 @@ def _structural(plan: Plan, placement: Mapping[str, str] | None) -> tuple[Priori
     family, found = plan.part.family, list[tuple[Priorities, Design]]()
     for later in (0,) if family.luts.rams else (0, 2, 2 * len(model.operations)):
         priorities = Priorities.of(tasks, _ranks(model, later=later))
+        if isinstance(model, StepModel):
+            waits = {name for name in beside(model) if model.forms[name].rings}
+            priorities = patient(tasks, priorities, waits, plan.geometry)
         found.append((priorities, lower_plan(plan, placement, priorities)))
     first = found[0][1]
 

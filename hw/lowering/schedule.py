@@ -23,8 +23,8 @@ __all__ = ["schedule"]
 class _Timeline:
     """The units' state after the rows that have been issued; of each row when it can be read."""
 
-    def __init__(self, geometry: Geometry):
-        self.geometry, self.ways = geometry, geometry.ways
+    def __init__(self, geometry: Geometry, expected: Mapping[tuple[str, int], np.ndarray]):
+        self.geometry, self.ways, self.expected = geometry, geometry.ways, expected
         self.vector_delay, self.post = geometry.vector_delay, geometry.post
         self.after = geometry.statistics
         self.ready: dict[tuple[str, int], np.ndarray] = {}
@@ -125,7 +125,8 @@ class _Timeline:
                 passed = np.arange(len(ready)) + block * len(ready) if read.line else 0
                 bounds.append(int((ready - passed).max()))
             return max(bounds) - timing.ADDRESS
-        ready = np.stack([self.ready[read.tensor, number] for number in read.numbers])
+        known = self.expected | self.ready if read.passed else self.ready
+        ready = np.stack([known[read.tensor, number] for number in read.numbers])
         words = np.arange(ready.shape[1])
         if not read.post:
             return int((ready - words).max()) - timing.ADDRESS - read.passed
@@ -135,10 +136,19 @@ class _Timeline:
             words -= words % self.ways
         return int((ready - slots[:, words]).max())
 
-    def available(self, row: RowTask) -> bool:
-        """Return True if everything that the row reads has been issued."""
+    def available(self, row: RowTask, *, last: bool) -> bool:
+        """Return True if everything that the row reads has been issued.
+
+        Or is expected, if the row is the ``last`` one of the engine's.
+        """
         op = row.operation
-        reads = ((read.tensor, number) for read in row.reads for number in read.numbers)
+        late = last and self.expected
+        reads = (
+            (read.tensor, number)
+            for read in row.reads
+            if not (late and read.passed)
+            for number in read.numbers
+        )
         if row.after_inputs > self.arrived or not self.complete.issuperset(reads):
             return False
         rounds = self.geometry.rounds(row.count)
@@ -205,15 +215,48 @@ def schedule(
     """Give every row of every layer its place and cycle; cycle 0 accepts the first input.
 
     A layer's rows are issued in their order. Of layers whose next row could be issued, the
-    ``priorities`` of these rows say which goes first.
+    ``priorities`` of these rows say which goes first. The engine's last row does not wait for what
+    it reads behind all else, if that is there in time.
     """
-    line = _Timeline(geometry)
+    result, line = _scheduled(layers, priorities, geometry, {})
+    late = {
+        (read.tensor, number)
+        for rows in layers.values()
+        for row in rows
+        for read in row.reads
+        if read.passed
+        for number in read.numbers
+    }
+    if not late:
+        return result
+    expected = {key: line.ready[key] for key in late}
+    other, line = _scheduled(layers, priorities, geometry, expected)
+    in_time = all((line.ready[key] <= cycles).all() for key, cycles in expected.items())
+    return other if in_time and other.drained < result.drained else result
+
+
+def _scheduled(
+    layers: Mapping[str, Sequence[RowTask]],
+    priorities: Priorities,
+    geometry: Geometry,
+    expected: Mapping[tuple[str, int], np.ndarray],
+) -> tuple[Schedule, _Timeline]:
+    """Return a timetable, and the units' state behind it.
+
+    ``expected`` : cycles from which rows of tensors can be read that may be issued too late.
+    """
+    line = _Timeline(geometry, expected)
     result = Schedule()
     following = dict.fromkeys(layers, 0)
     left = sum(len(rows) for rows in layers.values())
+    products = sum(row.operation.matrix for rows in layers.values() for row in rows)
     while left:
         first = {n: layers[n][k] for n, k in following.items() if k < len(layers[n])}
-        issues = {n: line.earliest(row) for n, row in first.items() if line.available(row)}
+        issues = {
+            n: line.earliest(row)
+            for n, row in first.items()
+            if line.available(row, last=products == 1)
+        }
         if not issues:
             raise RuntimeError(
                 f"Rows must depend on rows before them, but {[*first]} wait for ever"
@@ -222,6 +265,7 @@ def schedule(
         event = line.commit(first[name], *issues[name])
         following[name] += 1
         left -= 1
+        products -= first[name].operation.matrix
         result.events.append(event)
         result.drained = max(result.drained, event.post_last)
-    return result
+    return result, line

@@ -110,6 +110,9 @@ CHANGES = [
     {"layers": 2, "pooling": "last", "patch": 1, "window": 2},
     {"targets": 2, "inputs": 2, "pre_norm": True, "activation": "gelu"},
     {"window": 2, "norm": "batch", "fused": True, "heads": 1, "horizon": 40},
+    {"linear_path": True},
+    {"linear_path": True, "patch": 1, "window": 4, "pooling": "last", "subtract_last": False},
+    {"linear_path": True, "inputs": 3, "patch": 1, "targets": 2, "pooling": "mean"},
 ]
 
 
@@ -152,7 +155,7 @@ def test_many_random_streams(**case):
 
 
 def check(config, seed, lanes, effort):
-    config = config.replace(linear_path=False, precision={}, window=min(config.window, 8))
+    config = config.replace(window=min(config.window, 8))
     try:
         design = lower(initialize(config, seed=seed, samples=8), lanes=lanes, effort=effort)
     except UserError:
@@ -297,11 +300,6 @@ def test_a_program_that_begins_anew_is_seen(design):
     mutant = replace(design, program=replace(design.program, loop=0))
     difference = first_difference(design, mutant)
     assert difference.sample == 2 * SMALL.tokens
-
-
-def test_a_stream_that_no_unit_runs():
-    with pytest.raises(UserError, match=r"^linear_path must be false to make hardware of a stream"):
-        lower(initialize(SMALL.replace(linear_path=True), seed=1))
 
 
 def test_a_ring_of_one_token_goes_round_too():
