@@ -19,6 +19,9 @@ from bitformer.hw.timetable import Event, Read, RowTask, Schedule
 
 __all__ = ["schedule"]
 
+#: Guesses, at most, of when the rows are there that the engine's last row reads behind all else.
+_GUESSES = 3
+
 
 class _Timeline:
     """The units' state after the rows that have been issued; of each row when it can be read."""
@@ -216,7 +219,7 @@ def schedule(
 
     A layer's rows are issued in their order. Of layers whose next row could be issued, the
     ``priorities`` of these rows say which goes first. The engine's last row does not wait for what
-    it reads behind all else, if that is there in time.
+    it reads behind all else, if that will be there in time.
     """
     result, line = _scheduled(layers, priorities, geometry, {})
     late = {
@@ -227,12 +230,14 @@ def schedule(
         if read.passed
         for number in read.numbers
     }
-    if not late:
-        return result
     expected = {key: line.ready[key] for key in late}
-    other, line = _scheduled(layers, priorities, geometry, expected)
-    in_time = all((line.ready[key] <= cycles).all() for key, cycles in expected.items())
-    return other if in_time and other.drained < result.drained else result
+    for _ in range(_GUESSES if late else 0):
+        other, line = _scheduled(layers, priorities, geometry, expected)
+        there = {key: line.ready[key] for key in late}
+        if all((there[key] <= expected[key]).all() for key in late):
+            return min(result, other, key=lambda one: one.drained)
+        expected = {key: np.maximum(there[key], expected[key]) for key in late}
+    return result
 
 
 def _scheduled(

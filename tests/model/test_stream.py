@@ -16,6 +16,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.export import export
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import SlidingAttend, SlidingScores
+from bitformer.model.recent import RECENT
 from bitformer.model.reference import run
 from bitformer.model.restore import restored
 from bitformer.model.stream import Stream, predict
@@ -73,6 +74,9 @@ def newest(model, stream, name, whole):
 
 def differing(model, stream, values):
     """Names of tensors whose newest rows in windows are not those of the stream's step."""
+    steps, patch = values[model.steps.name], stream.form.tensors[model.steps.name].size
+    copies = steps.reshape(len(steps), -1, patch)
+    values = {**values, RECENT: np.pad(copies, [(0, 0), (0, 0), (0, patch % 2)])}
     return {
         name
         for name, step in stream.values.items()
@@ -222,6 +226,20 @@ class _HeadOutOfOrder(Stream):
         return np.roll(found, 1, axis=1) if name == "layers.1.norm2" else found
 
 
+class _PatchTooOld(Stream):
+    """The linear path reads a ring that is a patch behind."""
+
+    def _in_order(self, name):
+        found = super()._in_order(name)
+        return np.roll(found, 1, axis=1) if name == RECENT else found
+
+
+class _StalePatch(Stream):
+    def _keep(self, name, slot):
+        if not (name == RECENT and self.steps % 7 == 3):
+            super()._keep(name, slot)
+
+
 class _OldLast(Stream):
     def step(self, patch):
         before = self._before
@@ -230,7 +248,10 @@ class _OldLast(Stream):
         return found
 
 
-@pytest.mark.parametrize("mutant", [_RingOffByOne, _StaleKey, _HeadOutOfOrder, _OldLast])
+MUTANTS = [_RingOffByOne, _StaleKey, _HeadOutOfOrder, _PatchTooOld, _StalePatch, _OldLast]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
 def test_what_a_wrong_ring_changes_is_seen(mutant):
     model = initialize(SMALL, seed=1)
     patches = numbers(model, 30)

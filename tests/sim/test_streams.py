@@ -110,7 +110,7 @@ CHANGES = [
     {"layers": 2, "pooling": "last", "patch": 1, "window": 2},
     {"targets": 2, "inputs": 2, "pre_norm": True, "activation": "gelu"},
     {"window": 2, "norm": "batch", "fused": True, "heads": 1, "horizon": 40},
-    {"linear_path": True},
+    {"linear_path": True, "window": 16, "d_model": 8},
     {"linear_path": True, "patch": 1, "window": 4, "pooling": "last", "subtract_last": False},
     {"linear_path": True, "inputs": 3, "patch": 1, "targets": 2, "pooling": "mean"},
 ]
@@ -155,7 +155,7 @@ def test_many_random_streams(**case):
 
 
 def check(config, seed, lanes, effort):
-    config = config.replace(window=min(config.window, 8))
+    config = config.replace(window=min(config.window, 4 * config.patch))
     try:
         design = lower(initialize(config, seed=seed, samples=8), lanes=lanes, effort=effort)
     except UserError:
@@ -187,12 +187,19 @@ def design(model):
     return lower(model, lanes=4)
 
 
+@pytest.fixture(scope="module")
+def with_path():
+    """Of two columns, so that the path waits for its patch."""
+    return lower(initialize(SMALL.replace(linear_path=True), seed=1), lanes=4)
+
+
 #: A lap to fill the rings, another one, and the first step of the next.
 STEPS = 2 * SMALL.tokens + 1
 
 
-def test_the_design_itself_is_exact(design):
+def test_the_designs_themselves_are_exact(design, with_path):
     exactly(design, STEPS)
+    exactly(with_path, STEPS)
 
 
 def first_difference(design, mutant):
@@ -224,39 +231,54 @@ def rows_of(design, tensor):
     ]
 
 
-def test_a_ring_that_is_off_by_one_is_seen(design):
-    """The head begins at the slot that the newest token took, not at the oldest one."""
-    tokens, features = SMALL.tokens, design.model.tensors["layers.0.norm2"].features
-    own = rows_of(design, "output")[tokens + 1 :]
+def late_by_a_row(design, tensor):
+    """The design with a product over a ring that begins at the slot that was just taken."""
+    own = rows_of(design, tensor)[SMALL.tokens + 1]
+    read = design.model.writers[tensor].x
 
     def late(number, one):
-        return replace(one, act=one.act - features) if number in own[:1] else one
+        features = design.model.tensors[read].features
+        return replace(one, act=one.act - features) if number == own else one
 
-    difference = first_difference(design, with_instructions(design, late))
-    assert (difference.tensor, difference.sample) == ("output", tokens + 1)
+    return with_instructions(design, late)
+
+
+def test_a_ring_that_is_off_by_one_is_seen(design):
+    """The head begins at the slot that the newest token took, not at the oldest one."""
+    difference = first_difference(design, late_by_a_row(design, "output"))
+    assert (difference.tensor, difference.sample) == ("output", SMALL.tokens + 1)
+
+
+def test_a_patch_too_old_is_seen(with_path):
+    """The path begins at the slot that the newest patch took."""
+    difference = first_difference(with_path, late_by_a_row(with_path, "path"))
+    assert (difference.tensor, difference.sample) == ("path", SMALL.tokens + 1)
 
 
 @pytest.mark.parametrize("step", [-1, 1])
-def test_a_ring_that_ends_elsewhere_is_seen(design, step):
+@pytest.mark.parametrize("tensor", ["output", "path"])
+def test_a_ring_that_ends_elsewhere_is_seen(with_path, tensor, step):
     def other(op):
-        return replace(op, ring_last=op.ring_last + step) if op.ring_last else op
+        return replace(op, ring_last=op.ring_last + step) if op.tensor == tensor else op
 
-    difference = first_difference(design, with_operations(design, other))
-    assert difference.tensor == "output"
+    difference = first_difference(with_path, with_operations(with_path, other))
+    assert difference.tensor == tensor
 
 
-@pytest.mark.parametrize("tensor", ["k", "v"])
-def test_a_stale_key_is_seen(design, tensor):
+@pytest.mark.parametrize(
+    ("tensor", "seen"),
+    [("layers.0.k", "layers.0.scores"), ("layers.0.v", "layers.0.context"), ("recent", "path")],
+)
+def test_what_is_stale_is_seen(with_path, tensor, seen):
     """What is newest lies in the slot of the step before, and its own holds an old one."""
-    own = rows_of(design, f"layers.0.{tensor}")
+    own = rows_of(with_path, tensor)
 
     def stale(number, one):
         place = own.index(number) if number in own else 0
-        last = design.program.instructions[own[place - 1]].dst
+        last = with_path.program.instructions[own[place - 1]].dst
         return replace(one, dst=last) if place == SMALL.tokens + 1 else one
 
-    difference = first_difference(design, with_instructions(design, stale))
-    seen = {"k": "layers.0.scores", "v": "layers.0.context"}[tensor]
+    difference = first_difference(with_path, with_instructions(with_path, stale))
     assert (difference.tensor, difference.sample) == (seen, SMALL.tokens + 1)
 
 
@@ -270,6 +292,19 @@ def test_a_token_too_old_is_seen(design, model, monkeypatch):
     )
     difference = first_difference(design, lower(model, lanes=4))
     assert (difference.tensor, difference.sample) == ("layers.0.scores", 0)
+
+
+def test_a_patch_that_is_not_there_yet_is_seen(with_path, monkeypatch):
+    """The path begins when the patch before would be its last."""
+    original = StreamProgram._newest_read
+
+    def early(self, read, form, filled):
+        found = original(self, read, form, filled)
+        return replace(found, passed=100) if read.tensor == "recent" else found
+
+    monkeypatch.setattr(StreamProgram, "_newest_read", early)
+    wrong = lower(with_path.model.source, lanes=4)
+    assert first_difference(wrong, wrong).tensor == "path"
 
 
 def test_a_bias_of_another_distance_is_seen(design, model, monkeypatch):
