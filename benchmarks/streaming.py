@@ -48,11 +48,18 @@ COLUMNS = (
 
 
 STEP_COLUMNS = (
-    *("model", "cycles of a window", "latency and interval of a step", "must"),
+    *("model", "columns", "cycles of a window", "latency and interval of a step", "must"),
     *("simulated", "bit-exact steps", "instructions, operations"),
 )
 #: Cycles that a step must not exceed.
 MUST = {"etth1-96-24-stream": 600, "grid-12-32-4-stream": 700, "grid-24-64-4-stream": 2010}
+#: The steps of the table: each model, and columns of LUTs beside its multipliers.
+STEPS: tuple[tuple[str, int | str | None], ...] = (
+    *((name, None) for name in MUST),
+    ("grid-12-32-4-stream", 16),
+    ("grid-24-64-4-stream", 16),
+    ("grid-24-64-4-stream", "auto"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +182,13 @@ def section(rows: Sequence[Row], found: Sequence[Sequence[Measured]]) -> list[st
         TITLE,
         "",
         "Written by `python benchmarks/streaming.py --write`, which goes on where it was. Integer"
-        " models, weights of 4 and activations of 8 bits, the last layer 8 and 8, but for that of"
-        " `etth1-96-24-stream`, which has 4 and 8; all models of a"
-        " task are trained with the settings of [accuracy.md](accuracy.md), on the same training,"
-        " validation and test rows. Mean and deviation of three seeds; what was looked at to choose"
+        " models, weights of 4 and activations of 8 bits, the last layer 8 and 8, the linear path 8"
+        " and 16; in `etth1-96-24-stream` both have weights of 6. All models of a task are trained"
+        " with the settings of [accuracy.md](accuracy.md), on the same training, validation and"
+        " test rows. Mean and deviation of three seeds; what was looked at to choose"
         " is the validation error alone. *By steps*: the test windows of seed 0, each row's through"
         " the stream of its phase, against windows that are computed as a whole, forecast by"
-        " forecast, to the last bit. A stream has no linear path.",
+        " forecast, to the last bit.",
         "",
     ]
     for row, models in zip(rows, found, strict=True):
@@ -189,12 +196,19 @@ def section(rows: Sequence[Row], found: Sequence[Sequence[Measured]]) -> list[st
     return lines
 
 
-def step_cells(names: Sequence[str], steps: int) -> list[tuple[str, ...]]:
-    """Rows of the table of steps: their cycles beside a window's, and whether each was exact."""
+def step_cells(
+    measured: Sequence[tuple[str, int | str | None]], steps: int
+) -> list[tuple[str, ...]]:
+    """Rows of the table of steps: their cycles beside a window's, and whether each was exact.
+
+    ``measured`` : models, and the columns of LUTs of both.
+    """
     rows = []
-    for name in names:
+    for name, soft in measured:
         model = initialize(named_config(name), seed=1)
-        design, window = lower(model), lower(initialize(named_config(name[: -len("-stream")])))
+        design = lower(model, soft=soft)
+        window = lower(initialize(named_config(name.removesuffix("-stream"))), soft=soft)
+        weights = design.geometry.weights
         windows = model.random_windows(np.random.default_rng(0), 1 + steps // 8)
         x = windows.reshape(-1, model.config.patch, model.config.inputs)[:steps]
         free = simulate(design, x[:200], engine="native")
@@ -203,6 +217,7 @@ def step_cells(names: Sequence[str], steps: int) -> list[tuple[str, ...]]:
         rows.append(
             (
                 name,
+                f"{weights.hard}" + (f" + {weights.soft} of LUTs" if weights.soft else ""),
                 str(window.latency),
                 f"{design.latency}, {design.interval}",
                 f"<= {MUST[name]} {'reached' if design.latency <= MUST[name] else '**missed**'}",
@@ -232,7 +247,7 @@ def main(
     page: Path,
 ) -> None:
     if cycles:
-        print("\n".join(markdown_table(STEP_COLUMNS, step_cells([*MUST], steps))))
+        print("\n".join(markdown_table(STEP_COLUMNS, step_cells(STEPS, steps))))
         return
     trials = [t for row in ROWS for one in (row.window, *row.streams) for t in row.trials(one)]
     if not shows:

@@ -223,8 +223,8 @@ def grid_config(window: int, d_model: int, bits: int) -> TransformerConfig:
 
 
 def streamed(config: TransformerConfig) -> TransformerConfig:
-    """Return ``config`` as a stream, called so: by steps of a patch, without a linear path."""
-    kind = {"causal": True, "stream": True, "position": "relative", "linear_path": False}
+    """Return ``config`` as a stream, called so: by steps of a patch."""
+    kind = {"causal": True, "stream": True, "position": "relative"}
     return config.replace(name=f"{config.name}-stream", **kind)
 
 
@@ -342,8 +342,12 @@ NAMED_CONFIGS["etth1-48-24-ed"] = NAMED_CONFIGS["etth1-48-24"].replace(
 )
 
 
-#: The head is most of a step's work: of 4 bits as all else.
-NAMED_CONFIGS["etth1-96-24-stream"] = streamed(NAMED_CONFIGS["etth1-96-24"]).replace(precision={})
+#: The head and the path are most of a step's work: of 6 bits each, which share a multiplier.
+NAMED_CONFIGS["etth1-96-24-stream"] = streamed(NAMED_CONFIGS["etth1-96-24"]).replace(
+    precision={
+        n: Precision(weights=6, activations=a) for n, a in {"Loutput": 8, "Lpath": 16}.items()
+    }
+)
 
 
 def _with_defaults(data: Any, unsaid: Mapping[str, Any]) -> Any:

@@ -25,10 +25,7 @@ def _padded(array: np.ndarray) -> np.ndarray:
 def kept_patches(form: StepForm, patch: Tensor) -> tuple[StepForm, StepForm]:
     """Return what copies a patch into the ring, and a linear layer that reads the ring instead.
 
-    Parameters
-    ----------
-    form : of a layer whose ring is of patches.
-    patch : the newest one, as the layers read it.
+    ``form`` : that of a layer whose ring is of patches. ``patch`` : the newest, as layers read it.
     """
     op = form.operation
     assert isinstance(op, Linear)

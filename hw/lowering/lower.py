@@ -173,8 +173,8 @@ def lower(
     wide = frozenset[str]() if apart is False else wide_rows(model, destination)
     if apart is None and wide and isinstance(model, StepModel):
         options |= {"broad": broad, "effort": effort, "progress": progress}
-        both = [lower(model.source, **{**options, "apart": one}) for one in (True, False)]
-        return min(both, key=lambda design: (design.latency, design.interval))
+        designs = [lower(model.source, **{**options, "apart": one}) for one in (True, False)]
+        return min(designs, key=lambda design: (design.latency, design.interval))
     single = one_by_one(model, wide)
     batch = Batch.of(model)
     if not choose_packing(batch, 2, pack, multiplier, single).packed.any():

@@ -128,7 +128,7 @@ class _Timeline:
                 passed = np.arange(len(ready)) + block * len(ready) if read.line else 0
                 bounds.append(int((ready - passed).max()))
             return max(bounds) - timing.ADDRESS
-        known = self.expected | self.ready if read.passed else self.ready
+        known = {**self.expected, **self.ready} if read.passed else self.ready
         ready = np.stack([known[read.tensor, number] for number in read.numbers])
         words = np.arange(ready.shape[1])
         if not read.post:

@@ -2,8 +2,8 @@
 
 The ring's pointer is the program's own place. In step ``s`` of a lap, the newest token lies in slot
 ``s`` of every ring, whose address an instruction says; behind the last step comes the first. So a
-step takes no logic that a window does not, but for the head's ring, which is read from the oldest
-token to the newest.
+step takes no logic that a window does not, but for the rings of the head and of the linear path,
+which are read from the oldest token to the newest.
 
 The first lap after a reset fills the rings. Its step ``s`` sees ``s + 1`` tokens: an operation of
 its own reads so many and no more, and so nothing of what was there before.
