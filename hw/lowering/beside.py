@@ -5,7 +5,7 @@ stream has few, and long products beside them, which the main path would wait fo
 themselves until it leaves the engine alone for as long as can be.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bitformer.hw.design import Geometry
@@ -33,7 +33,7 @@ def beside(model: IntegerModel) -> set[str]:
 def patient(
     tasks: Mapping[str, Sequence[RowTask]],
     priorities: Priorities,
-    tensors: Iterable[str],
+    tensors: Collection[str],
     geometry: Geometry,
 ) -> Priorities:
     """Return priorities with which the rows of ``tensors`` wait for the gap that costs least."""
@@ -46,4 +46,4 @@ def patient(
         timeline = schedule(tasks, other, geometry)
         return last_output(timeline), timeline.drained
 
-    return min(map(waiting, _PATIENCE), key=value)
+    return min(map(waiting, _PATIENCE), key=value) if tensors else priorities
