@@ -183,10 +183,11 @@ def section(rows: Sequence[Row], found: Sequence[Sequence[Measured]]) -> list[st
         "",
         "Written by `python benchmarks/streaming.py --write`, which goes on where it was. Integer"
         " models, weights of 4 and activations of 8 bits, the last layer 8 and 8, the linear path 8"
-        " and 16; in `etth1-96-24-stream` both have weights of 6, and the tokens that the last layer"
-        " reads have 7. All models of a task are trained with the settings of"
-        " [accuracy.md](accuracy.md), on the same training, validation and test rows. Mean and deviation of three seeds; what was looked at to choose"
-        " is the validation error alone. *By steps*: the test windows of seed 0, each row's through"
+        " and 16; in `etth1-96-24-stream` both have weights of 6, and the tokens that the last"
+        " layer reads have 7. All models of a task are trained with the settings of"
+        " [accuracy.md](accuracy.md), on the same training, validation and test rows. Mean and"
+        " deviation of three seeds; what was looked at to choose is the validation error alone. *By"
+        " steps*: the test windows of seed 0, each row's through"
         " the stream of its phase, against windows that are computed as a whole, forecast by"
         " forecast, to the last bit.",
         "",
