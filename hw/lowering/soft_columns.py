@@ -128,9 +128,8 @@ def longest_single(hard: int, packing: Packing, multiplier: Multiplier) -> int:
     adder = None if packing.apart or not packing.half_bits else multiplier.adder
     if adder is None:
         return 0
-    return max(
-        (bits for bits in range(1, MOST_BITS) if ahead(bits, adder.terms) <= hard), default=0
-    )
+    # of one bit, no multiplier need be before
+    return max(bits for bits in range(1, MOST_BITS) if ahead(bits, adder.terms) <= hard)
 
 
 def column_luts(part: Part, *, weight_bits: int, activation_bits: int, sum_bits: int) -> float:

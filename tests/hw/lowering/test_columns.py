@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bitformer.hw.lowering.batch import Batch
-from bitformer.hw.lowering.columns import choose_columns, hard_columns
+from bitformer.hw.lowering.columns import _cycles, choose_columns, hard_columns
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import choose_packing
@@ -63,6 +63,14 @@ def test_squares_of_long_numbers_leave_fewer_multipliers():
     assert part.dsps - 16 == 4  # post-processor's two, the norm's one, and a square's
     assert choose_columns(model, part, None, False) == 16
     assert choose_columns(model, part, None, True) < 16
+
+
+@pytest.mark.parametrize("lanes", [3, 8])
+def test_cycles_of_a_count_are_those_of_its_schedule(grid, lanes):
+    design = lower(grid, lanes=lanes, pack=False)
+    rows = [event.row.operation for event in design.schedule.events]
+    found = sum(op.cycles for op in rows if op.matrix)  # a drain may hold a row back
+    assert _cycles(grid, lanes, lanes, False) == pytest.approx(found, rel=0.005)
 
 
 def test_the_columns_chosen_take_the_fewest_cycles(grid):

@@ -1,9 +1,13 @@
 """Widths of units hold what a model's numbers can be, and no bit more."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from bitformer.hw.lowering.geometry import _upper_bits
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.soft_columns import room
+from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
@@ -23,6 +27,16 @@ def test_sums_in_columns_of_luts_are_as_long_as_they_can_be(model):
         (geometry.broad_sum_bits, max(single)),
     ):
         assert 1 << bits - 2 <= largest < 1 << bits - 1
+
+
+@pytest.mark.parametrize(("bits", "found"), [(18, 0), (25, 0), (26, 26)])
+def test_an_upper_part_that_one_multiplier_takes_is_not_told(bits, found):
+    multiplier = PARTS["xc7s15"].family.multiplier
+    assert multiplier.long_bits == 25
+    bounds = {"wide": (1 << bits + multiplier.split - 1) - 1, "narrow": 1 << 60}
+    model = SimpleNamespace(multiplicand_bounds=bounds)
+    assert _upper_bits(model, frozenset({"wide"}), multiplier) == found
+    assert _upper_bits(model, frozenset(), multiplier) == 0
 
 
 def test_broad_columns_take_room(model):

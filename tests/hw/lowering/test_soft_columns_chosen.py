@@ -13,9 +13,11 @@ from bitformer.hw.lowering.soft_columns import (
     asked_broad,
     column_luts,
     in_time,
+    longest_single,
     most_columns,
     soft_of,
 )
+from bitformer.hw.lut_rows import MOST_BITS, ahead
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -71,6 +73,17 @@ def test_as_many_as_there_may_be_are_tried(model, monkeypatch):
     monkeypatch.setattr(soft_columns, "most_columns", lambda design: 16)
     for name in ("grid-12-32-4", "grid-24-64-4"):
         assert lower(model(name), soft="auto").geometry.weights.soft == 16
+
+
+def test_few_multipliers_are_not_ahead_of_any_weight():
+    multiplier = PARTS[PART].family.multiplier
+    packing = SimpleNamespace(apart=False, half_bits=4)
+    found = [longest_single(hard, packing, multiplier) for hard in range(9)]
+    terms = multiplier.adder.terms
+    for hard, bits in enumerate(found):
+        assert ahead(bits, terms) <= hard
+        assert ahead(bits + 1, terms) > hard or bits == MOST_BITS - 1
+    assert longest_single(9, SimpleNamespace(apart=True, half_bits=4), multiplier) == 0
 
 
 def test_without_room_or_gain_there_are_none(model):
