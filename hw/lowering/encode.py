@@ -224,10 +224,7 @@ class Encoder:
 
         The first row of an inference is issued at 0 of the timetable; deltas lead to the next.
         """
-        return max(
-            timeline.drained + self.plan.geometry.post + timing.TAIL,
-            timeline.events[-1].issue + timing.MIN_ISSUE,
-        )
+        return timeline.drained + self.plan.geometry.post + timing.TAIL
 
     def program(self, timeline: Schedule) -> Program:
         """Return the program that issues the events in the cycles of the timetable."""
