@@ -18,7 +18,6 @@ CONTROL = {
     "InputPort": ("o_en", "o_judged_en", "o_time_en", "o_last_en", "o_count"),
     "KeyValueWriter": ("o_en", "o_write"),
     "Operands": ("o_valid", "o_weight_valid"),
-    "PostProcessor": ("o_slot.valid",),
     "RowMaximum": ("o_done",),
     "Sequencer": ("o_issue", "o_matrix", "o_vector", "o_start"),
     "VectorSlots": ("o_slot.valid",),
@@ -34,7 +33,7 @@ def behind_resets(unit, outputs, *, noise):
     inputs = [
         Value.cast(getattr(unit, name))
         for name, member in unit.signature.members.items()
-        if member.is_port and member.flow == In and getattr(unit, name) is not None
+        if member.is_port and member.flow == In
     ]
     shown = [Value.cast(reduce(getattr, name.split("."), unit)) for name in outputs]
 

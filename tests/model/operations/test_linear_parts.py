@@ -103,6 +103,22 @@ def test_what_no_layer_in_parts_is(changes, message):
         replace(TWO, **changes).check("here", TENSORS, WRITTEN)
 
 
+@pytest.mark.parametrize(("step", "start", "inputs"), [(3, 0, 4), (2, 0, 7), (3, 1, 3), (0, 0, 4)])
+def test_rows_a_step_apart_say_how_many_inputs_they_have(step, start, inputs):
+    """Of 16 values five rows, or of 20 in line."""
+    rows = 5 if step else 4
+    found = {"x": tensor("x", 16 if step else inputs * rows, 1), "y": tensor("y", rows, 1)}
+    if step == 2:
+        found["x"] = tensor("x", 15, 1)
+    op = replace(TWO, parts=1, step=step, start=start, residual=None, multiplier=integers(1))
+    op = replace(op, bias=integers(0))
+    right = replace(op, weight=np.ones((1, inputs), dtype=np.int64))
+    right.check("here", found, {"x"})
+    wrong = replace(op, weight=np.ones((1, inputs + 1), dtype=np.int64))
+    with pytest.raises(UserError, match=rf"^here: weight must be of {inputs} inputs, not"):
+        wrong.check("here", found, {"x"})
+
+
 def test_a_single_layer_has_one_channel():
     op = replace(TWO, parts=1, weight=TWO.weight[:1], bias=TWO.bias[:1])
     op = replace(op, x="long", multiplier=integers(1))
