@@ -36,10 +36,20 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "its eighth edge, and long before the next one"
     ),
     (
+        "boards/shell/top.py",
+        "reset_left = Signal(range(_RESET_CYCLES + 1), init=_RESET_CYCLES)",
+        "reset_left = Signal(range(_RESET_CYCLES + 2), init=_RESET_CYCLES)",
+    ): "it begins with the cycles of a reset, and counts down",
+    (
         "boards/shell/weight_loader.py",
         "data = Signal.like(self.o_data, reset_less=True)",
         "data = Signal.like(self.o_data, reset_less=False)",
     ): "a word's bytes all pass before it is written, and a reset begins the image anew",
+    (
+        "hw/lowering/columns.py",
+        "columns = max(1, lanes // 2) if pack and lanes > 1 else lanes",
+        "columns = max(1, lanes // 2) if pack and lanes > 0 else lanes",
+    ): "of one row, the columns divided by it are the columns",
     (
         "hw/lowering/images.py",
         "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)",
@@ -53,6 +63,19 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "sums are kept only where that packs more: then a dot product is longer than its "
         "field, by a bit or more"
     ),
+    (
+        "hw/lowering/post_widths.py",
+        'bounds["result"].append(((u * factor + addend + (1 << shift)) >> shift) + zero + 1)',
+        'bounds["result"].append(((u * factor + addend + (2 << shift)) >> shift) + zero + 1)',
+    ): (
+        "by so long a shift, the half that is added for rounding is beyond the accumulator, "
+        "and refused"
+    ),
+    (
+        "hw/lowering/schedule.py",
+        "self.post_busy = [w for w in self.post_busy if w[1] > issue] + windows",
+        "self.post_busy = [w for w in self.post_busy if (w[1] >= issue)] + windows",
+    ): "what ended when a row is issued takes no slot of it, nor of a later one",
     (
         "hw/units/assembly.py",
         "parameter_bits=(depth - 1).bit_length(),",
@@ -73,6 +96,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "final = Signal(range(max(2, columns)), reset_less=True)",
         "final = Signal(range(max(2, columns)), reset_less=False)",
     ): "written with each group, and read while one is drained alone",
+    (
+        "hw/units/drain.py",
+        "for port, half in ((self.o_group_lower, 0), (self.o_group_upper, 1)):",
+        "for port, half in ((self.o_group_lower, 1), (self.o_group_upper, 1)):",
+    ): "both halves are copies of the same number",
     (
         "hw/units/drain.py",
         'twice(m, group, name="group", ones=number % 2 == 1) for number in range(self.copies)',
@@ -98,6 +126,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
     ): "a row of a product: the sum that it goes into begins anew behind a reset",
     (
         "hw/units/matrix_engine.py",
+        "(1, word[half : 2 * half], self.soft_sum_bits, self.product_bits - self.pack_shift),",
+        "(2, word[half : 2 * half], self.soft_sum_bits, self.product_bits - self.pack_shift),",
+    ): "part of the names of registers, and nothing else",
+    (
+        "hw/units/matrix_engine.py",
         "if j < self.columns - self.soft + self.broad:",
         "if (j <= self.columns - self.soft + self.broad):",
     ): (
@@ -109,6 +142,22 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "pairs = self.apart and not self.always_packed",
         "pairs = (self.apart or not self.always_packed)",
     ): "sums that are not apart leave `pair` unused, and where all is packed it is always 1",
+    (
+        "hw/units/product_pair.py",
+        (
+            "own = [(gamma | Const(0, signed(GAMMA_BITS)))[:GAMMA_BITS].as_signed() for gamma in "
+            "gammas]"
+        ),
+        (
+            "own = [(gamma | Const(0, (signed(GAMMA_BITS - 1))))[:GAMMA_BITS].as_signed() for "
+            "gamma in gammas]"
+        ),
+    ): "a scale that has fewer bits is the same number in a bit less",
+    (
+        "hw/units/result_slots.py",
+        "rounds = Signal(range(max(self._again) + 1), reset_less=True)",
+        "rounds = Signal(range(max(self._again) + 1), reset_less=False)",
+    ): "set with each operation that is issued, and read while one goes on",
     (
         "hw/units/row_statistics.py",
         "power = Signal(2 * bits + features.bit_length(), reset_less=True)",
@@ -128,15 +177,30 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         'total = Signal(statistics_layout(features, bits).members["total"], reset_less=False)',
     ): "a row's sum begins anew with its first element, which masks what was there",
     (
+        "hw/units/row_statistics.py",
+        "turn, begins = Const(0, 1), (first, first)",
+        "turn, begins = Const(0, 2), (first, first)",
+    ): "the constant is 0, of one bit or two",
+    (
         "hw/units/sequencer.py",
         '"o_addr": Out(range(max(2, len(program.instructions)))),',
         '"o_addr": Out(range(max(3, len(program.instructions)))),',
     ): "of two instructions the bit above is always 0, and dropped at the memory's port",
     (
+        "hw/units/softmax.py",
+        "total, final = Signal(bits, reset_less=True), Signal(max(9, bits), reset_less=True)",
+        "total, final = Signal(bits, reset_less=True), Signal(max(10, bits), reset_less=True)",
+    ): "of one key the sum has 8 bits: what is above them is 0",
+    (
         "hw/units/store.py",
         "_LUT_ROM = 64",
         "_LUT_ROM = 65",
     ): ("how many copies of an address there are, each for its part of a word, changes no word"),
+    (
+        "hw/units/store.py",
+        "depth=max(2, area[1]),",
+        "depth=max(1, area[1]),",
+    ): "of a memory of one word there is the same word at each address",
     (
         "hw/units/sums.py",
         'beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)',
