@@ -18,7 +18,7 @@ from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import cost, place, placed
-from bitformer.hw.memory import StoreSpec
+from bitformer.hw.memory import StorePart, StoreSpec
 from bitformer.hw.parts import PARTS, Part
 from bitformer.hw.tiling import best_tiling
 from bitformer.model.config import named_config
@@ -180,6 +180,23 @@ def test_registers_are_before_the_address_where_no_block_is_selected(depth, widt
     spec = StoreSpec(name="one", depth=depth, width=width)
     assert placed(spec, "block", PARTS["ice40up5k"].family).early == early
     assert not placed(spec, "block", SERIES7).early
+
+
+@pytest.mark.parametrize(("parts", "luts"), [(2, 1), (4, 1), (5, 2), (7, 2), (8, 3)])
+def test_parts_of_a_store_are_selected_by_four_a_lut(parts, luts):
+    """Of 10 bits: a LUT selects among four, or adds three to what was selected."""
+    part = StoreSpec(name="part", depth=512, width=10, placement="block")
+    spec = StoreSpec(
+        name="one",
+        depth=512 * parts,
+        width=10,
+        parts=tuple(
+            StorePart(base=512 * n, spec=part, ports=(0,), tensors=()) for n in range(parts)
+        ),
+    )
+    enables = parts * 1 + parts * 2
+    assert cost(spec, "block", SERIES7).luts == 10 * luts + enables
+    assert cost(spec, "block", SERIES7).ramb18 == parts
 
 
 def test_stacks_of_a_tile_are_of_its_shapes():
