@@ -18,6 +18,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "sent, addressed, fetched = Signal(9), Signal(), Signal()",
     ): "bits leave it from the eighth on: what is shifted above it is not read",
     (
+        "boards/shell/framed/line.py",
+        "self._byte, self.tx_full = Signal(8, reset_less=True), Signal()",
+        "self._byte, self.tx_full = Signal(8, reset_less=False), Signal()",
+    ): "a byte counts where `tx_full` says so, which a reset clears",
+    (
         "boards/shell/framed/remembered.py",
         "byte = self._result[:8]",
         "byte = self._result[:9]",
@@ -45,6 +50,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "data = Signal.like(self.o_data, reset_less=True)",
         "data = Signal.like(self.o_data, reset_less=False)",
     ): "a word's bytes all pass before it is written, and a reset begins the image anew",
+    (
+        "hw/lowering/allocate.py",
+        "FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=1 << 62)",
+        "FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=0 << 62)",
+    ): "what is never read for the last time is not over, whoever reads it last",
     (
         "hw/lowering/columns.py",
         "columns = max(1, lanes // 2) if pack and lanes > 1 else lanes",
@@ -109,6 +119,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "copies of one number: which of them begin with ones says whether synthesis merges "
         "them, not what they hold"
     ),
+    (
+        "hw/units/gelu.py",
+        "padded = [*table, *[0] * (half + 1 - len(table))]",
+        "padded = [*table, *[0] * ((half + 1 + len(table)))]",
+    ): "zeros behind those that an index reaches",
     (
         "hw/units/key_value_writer.py",
         "return Const(0, 1), come",
@@ -206,4 +221,15 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         'beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)',
         'beyond = Signal(extension, name=f"beyond_{name}", reset_less=False)',
     ): "a sum begins anew with its first product, which masks what was there",
+    (
+        "model/gelu.py",
+        (
+            "reals = (n * math.erfc(n * step / math.sqrt(2)) / 2 for n in range(1 + "
+            "math.ceil(_END / step)))"
+        ),
+        (
+            "reals = (n * math.erfc(n * step / math.sqrt(2)) / 2 for n in range(0 + "
+            "math.ceil(_END / step)))"
+        ),
+    ): "one step fewer: the last ones are 0, and dropped",
 }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bitformer.hw.lowering import choose_rows
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.soft_columns import room
 from bitformer.hw.parts import PARTS
@@ -59,3 +60,12 @@ def test_a_model_whose_rows_cannot_stand_side_by_side_has_one():
 def test_what_is_no_number_is_refused(model, options, sentence):
     with pytest.raises(UserError, match=sentence):
         lower(model, **options)
+
+
+@pytest.mark.parametrize(("left", "over"), [(3.0, 0), (0.0, 0), (-0.5, 0.5), (-40.0, 40.0)])
+def test_luts_that_are_missing_count_and_those_that_are_left_do_not(monkeypatch, left, over):
+    design = lower(initialize(named_config("tiny"), samples=8))
+    monkeypatch.setattr(choose_rows, "room", lambda design: left)
+    multipliers, memories, luts, cycles = choose_rows._value(design, 2)
+    assert (multipliers, memories, luts) == (0, 0, over)
+    assert design.latency < cycles < 1.2 * design.latency

@@ -69,6 +69,11 @@ def test_the_largest_sum_is_that_of_the_lowest_numbers():
     assert replace(TWO, residual=None)._largest_sum(TENSORS) == product
 
 
+@pytest.mark.parametrize(("multipliers", "negates"), [((0, 3), False), ((2, -1), True)])
+def test_a_multiplier_below_0_negates(multipliers, negates):
+    assert replace(TWO, multiplier=integers(*multipliers)).negates == negates
+
+
 def test_a_row_of_a_table_is_of_all_parts():
     op = replace(TWO, residual=None, clock=0, bias=integers([3, 300], [5, 500]))
     values = VALUES | {"clock": integers([1])}
