@@ -17,6 +17,7 @@ from bitformer.model.errors import UserError
 from bitformer.model.files import temporary_folder
 from bitformer.model.progress import Progress, silent
 from bitformer.model.sealed_json import read_sealed, write_sealed
+from bitformer.model.stream import as_steps
 from bitformer.search.engine import Engine
 from bitformer.search.limits import RESOURCES
 from bitformer.study.workers import WorkerPool
@@ -82,9 +83,11 @@ def verify(
         return {"error": str(error), "entries": []}
     from bitformer.sim.run import simulate
 
-    worth = design.interval * len(windows) > _COMPILED
-    by = "auto" if worth else "python"
-    result = simulate(design, loaded.quantize_input(windows, clock, judged), engine=by)
+    x = loaded.quantize_input(windows, clock, judged)
+    if loaded.config.stream:
+        x, _ = as_steps(loaded, x)
+    by = "auto" if design.interval * len(x) > _COMPILED else "python"
+    result = simulate(design, x, engine=by)
     facts = {name: int(value) for name, value in quantities(design).items()}
     record: dict[str, Any] = {
         "error": None,

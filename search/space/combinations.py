@@ -7,6 +7,7 @@ untrained models holds every operation at every choice.
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
 from bitformer.model.precision import Precision
+from bitformer.model.stream import StepModel
 from bitformer.model.structure import graph, tensor_components
 
 __all__ = ["combinations"]
@@ -59,11 +61,39 @@ def combinations(
         owner = of_tensor[ending.reads[0]]
         needs.append({owner})
         of_tensor = {**of_tensor, ending.y: owner}
-    return Batch(
+    found = Batch(
         sources=models,
         operation_sources=[sources(need) for need in needs],
         tensor_sources={name: sources([owner]) for name, owner in of_tensor.items()},
     )
+    return _StepBatch.of_streams(found) if config.stream else found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _StepBatch(Batch):
+    """Steps of streams: what hardware computes of the ``streams`` of another batch."""
+
+    streams: Batch
+
+    @classmethod
+    def of_streams(cls, streams: Batch) -> "_StepBatch":
+        """Return the batch of their steps. What a step has beside its stream's is of all alike."""
+        steps = [StepModel.of(source) for source in streams.sources]
+        first, alike = steps[0], np.zeros(len(streams), dtype=np.int64)
+        own = dict(
+            zip((op.y for op in streams.first.operations), streams.operation_sources, strict=True)
+        )
+        return cls(
+            sources=steps,
+            operation_sources=[own.get(op.y, alike) for op in first.operations],
+            tensor_sources={
+                name: streams.tensor_sources.get(name, alike) for name in first.tensors
+            },
+            streams=streams,
+        )
+
+    def model(self, number: int) -> StepModel:
+        return StepModel.of(self.streams.model(number))
 
 
 def _coloured(components: Sequence[str], needs: Iterable[set[str]]) -> dict[str, int]:

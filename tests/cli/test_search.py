@@ -86,6 +86,21 @@ def test_a_search_for_a_classifier(place, bitformer, tmp_path):
     assert "MSE" not in said.err
 
 
+def test_a_search_for_a_stream(place, bitformer, tmp_path):
+    """Cycles are those of a step."""
+    config = CONFIG | {"name": "small-stream", "stream": True, "subtract_last": True}
+    (tmp_path / "stream.json").write_text(json.dumps(config))
+    shape = ["--config", tmp_path / "stream.json"]
+    said = bitformer(*line(place, tmp_path / "found", *shape, "--workers", "1", "--json"))
+    assert said.code == 0, said.err
+    (candidate,) = said.data["candidates"]
+    assert candidate["proof"]["bit_exact"]
+    assert candidate["proof"]["cycles_as_predicted"]
+    model = load_model(said.data["model"])
+    assert model.config.stream
+    assert candidate["proof"]["latency"] == lower(model, **candidate["engine"]).latency
+
+
 @pytest.mark.needs("posix")
 def test_again_it_says_the_same_at_once(done, place, bitformer, monkeypatch, as_a_shell_reads):
     folder, _ = done

@@ -10,6 +10,7 @@ from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.search.engine import Engine
 from bitformer.search.verification import Bench, verify
+from bitformer.sim import run
 from bitformer.synth import synthesize as synthesizing
 from bitformer.synth.depth import Depth
 from bitformer.synth.resources import Resources
@@ -31,6 +32,28 @@ def test_a_candidate_with_a_calendar_is_proved(content):
     found = verify(content, Engine(), windows, CLOCK, "xc7s15", False)
     assert found["error"] is None
     assert (found["bit_exact"], found["cycles_as_predicted"]) == (True, True)
+
+
+def test_a_stream_is_proved_patch_by_patch(tmp_path, monkeypatch):
+    config = named_config("etth1-96-24-stream").replace(window=24, horizon=4, d_model=4, ffn=4)
+    save_model(initialize(config), tmp_path / "m")
+    rows = config.rows_seen
+    windows = np.random.default_rng(0).normal(size=(2, rows, 1))
+    content = (tmp_path / "m").read_bytes()
+
+    def verified():
+        return verify(content, Engine(), windows, None, "xc7s15", False)
+
+    found = verified()
+    assert found["error"] is None
+    assert (found["bit_exact"], found["cycles_as_predicted"]) == (True, True)
+    # a stream that goes on where it must begin anew is another one: not of these windows
+    whole, patches = run.simulate, []
+    monkeypatch.setattr(
+        run, "simulate", lambda design, x, **more: patches.append(x) or whole(design, x, **more)
+    )
+    verified()
+    assert patches[0].shape == (2 * rows // config.patch, config.patch, 1)
 
 
 def test_the_time_of_windows_is_part_of_what_a_proof_is_of():

@@ -5,7 +5,7 @@ import pytest
 
 from bitformer.estimate.features import quantities
 from bitformer.hw.lowering.lower import lower
-from bitformer.model.config import named_config
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
@@ -142,6 +142,46 @@ def test_layers_of_other_kinds(changes, predictor):
         for name in ("luts", "ffs"):
             predicted = getattr(said, name).value
             assert getattr(found, name)[number] == pytest.approx(predicted, rel=0.02)
+
+
+STREAM = TransformerConfig(
+    name="stream",
+    causal=True,
+    stream=True,
+    position="relative",
+    window=12,
+    patch=3,
+    horizon=6,
+    d_model=8,
+    heads=2,
+    ffn=12,
+    subtract_last=True,
+    pooling="flatten",
+)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"linear_path": True}, {"pooling": "last", "norm": "batch"}], ids=str
+)
+def test_a_space_of_streams_is_of_their_steps(changes, predictor):
+    space = ComponentSpace(STREAM.replace(**changes), bits=(4, 6))
+    found = space.outcomes(predictor)
+    assert found.possible.all()
+    for number in np.random.default_rng(2).choice(len(space), 4, replace=False):
+        design = lower(initialize(space.config_of(number)))
+        said = predictor.predict(design)
+        assert design.program.steps == 4
+        exact = ("latency", "interval", "ramb18", "dsps")
+        assert [getattr(found, n)[number] for n in exact] == [getattr(said, n) for n in exact]
+        for name in ("luts", "lutram", "ffs"):
+            assert getattr(found, name)[number] == pytest.approx(
+                getattr(said, name).value, rel=0.02
+            )
+    # a window of as many tokens takes more
+    window = ComponentSpace(
+        STREAM.replace(**changes, stream=False, causal=False, position="sinusoidal"), bits=(4, 6)
+    )
+    assert (found.latency < window.outcomes(predictor).latency).all()
 
 
 @pytest.mark.parametrize("name", ["tiny", "grid-6-8-4"])
