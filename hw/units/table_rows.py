@@ -90,4 +90,4 @@ class TableRows(wiring.Component):
     def model(self, numbers: Sequence[int]) -> list[int]:
         """Return the offset for each number of a window's time."""
         found = zip(numbers, self.rows, self.strides, strict=True)
-        return [number * stride if number < rows else 0 for number, rows, stride in found]
+        return [number * stride if 0 <= number < rows else 0 for number, rows, stride in found]

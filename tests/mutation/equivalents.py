@@ -222,6 +222,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         'beyond = Signal(extension, name=f"beyond_{name}", reset_less=False)',
     ): "a sum begins anew with its first product, which masks what was there",
     (
+        "hw/units/table_rows.py",
+        ("return [number * stride if 0 <= number < rows else 0 for number, rows, stride in found]"),
+        ("return [number * stride if 1 <= number < rows else 0 for number, rows, stride in found]"),
+    ): "row 0 begins at 0",
+    (
         "model/gelu.py",
         (
             "reals = (n * math.erfc(n * step / math.sqrt(2)) / 2 for n in range(1 + "
