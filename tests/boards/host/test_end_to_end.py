@@ -144,7 +144,7 @@ def test_fifty_windows_of_etth1(link):
 @pytest.mark.parametrize("link", ["uart", "spi"])
 def test_a_stream_takes_steps(link):
     """From a reset on, as the reference does; then windows, whose shared patches go once."""
-    config = TransformerConfig(name="small", stream=True, horizon=3, **STREAM)
+    config = TransformerConfig(name="small", stream=True, horizon=3, linear_path=True, **STREAM)
     model = initialize(config, seed=2)
     walk = np.random.default_rng(0).normal(size=(60, 1)).cumsum(axis=0)
     with session(lower(model), link) as client:
