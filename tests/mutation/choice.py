@@ -45,7 +45,7 @@ _ELSEWHERE = (
 )
 _PROOFS = "tests/mutation/proved.py"
 #: What all units have in common.
-_CONTRACTS = "tests/hw/units/test_contracts.py"
+_CONTRACTS = tuple(f"tests/hw/units/test_{name}.py" for name in ("contracts", "cleared", "resets"))
 _ALL = 10_000
 #: So many of the files that import another are its own, if it has none.
 _FEW = 3
@@ -84,7 +84,7 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     ]
     first = [*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)]
     if file.startswith("hw/units"):
-        first.append(_CONTRACTS)
+        first += _CONTRACTS
     if first:
         yield dict.fromkeys(first, _ALL)
     users = dict.fromkeys(test for user in _importing(_sources(), file) for test in _own(user))
