@@ -2,12 +2,14 @@
 """One function that plays a script to a component, and others for its streams."""
 
 import random
+from functools import reduce
 
 import pytest
 from amaranth.hdl import Module, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
+from registers_harness import Filled
 
 
 class Combinational(wiring.Component):
@@ -23,11 +25,12 @@ class Combinational(wiring.Component):
         return m
 
 
-def play_script(dut, script, watch):
+def play_script(dut, script, watch, *, look=None):
     """Set the inputs of each step for a cycle; return what `watch` shows in each cycle.
 
     An input that a step does not name is 0; an array's value is a list, or all bits as a number.
-    What is shown belongs to the inputs of the same cycle.
+    A stream's part is named behind a point. What is shown belongs to the inputs of the same cycle,
+    in which `look` is called, too.
     """
     names = sorted({name for step in script for name in step})
     shown = []
@@ -35,9 +38,11 @@ def play_script(dut, script, watch):
     async def bench(ctx):
         for step in script:
             for name in names:
-                port, value = getattr(dut, name), step.get(name, 0)
+                port, value = reduce(getattr, name.split("."), dut), step.get(name, 0)
                 ctx.set(port if isinstance(value, list) else Value.cast(port), value)
             shown.append(tuple(read(ctx, getattr(dut, name)) for name in watch))
+            if look:
+                look(ctx)
             await ctx.tick()
 
     m = Module()
@@ -143,6 +148,11 @@ def play_benches(dut, *benches, background=(), clocked=True):
 @pytest.fixture(scope="session")
 def play():
     return play_script
+
+
+@pytest.fixture
+def filled():
+    return Filled(play_script)
 
 
 @pytest.fixture(scope="session")

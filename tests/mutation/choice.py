@@ -45,7 +45,9 @@ _ELSEWHERE = (
 )
 _PROOFS = "tests/mutation/proved.py"
 #: What all units have in common.
-_CONTRACTS = tuple(f"tests/hw/units/test_{name}.py" for name in ("contracts", "cleared", "resets"))
+_COMMON = tuple(
+    f"tests/hw/units/test_{name}.py" for name in ("contracts", "cleared", "filled", "resets")
+)
 _ALL = 10_000
 #: So many of the files that import another are its own, if it has none.
 _FEW = 3
@@ -83,10 +85,10 @@ def turns(file: str) -> Iterator[dict[str, int]]:
         and (p.mutant.module == module or f"`{stem}." in p.unit)
     ]
     first = [*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)]
-    if file.startswith("hw/units"):
-        first += _CONTRACTS
     if first:
         yield dict.fromkeys(first, _ALL)
+    if file.startswith("hw/units"):
+        yield dict.fromkeys(_COMMON, _ALL)
     users = dict.fromkeys(test for user in _importing(_sources(), file) for test in _own(user))
     if beside := {test: _ALL for test in users if test not in own}:
         yield beside

@@ -12,6 +12,7 @@ from collections import defaultdict
 import pytest
 from amaranth.hdl import Fragment
 from postprocessor_harness import TABLES, make
+from registers_harness import registers
 from unit_harness import COMPONENTS, DSP, GOOD
 
 from bitformer.hw import column_groups
@@ -74,21 +75,6 @@ CLEARED = {
 }
 #: Cleared only where a dot product has several addresses: it is no shift register there.
 SOMETIMES = {("Operands", "first")}
-
-
-def registers(fragment, own):
-    """The unit and the register, of all below a fragment."""
-    for origin in fragment.origins:
-        if type(origin).__name__ in COMPONENTS:
-            own = type(origin).__name__
-    for domain, statements in fragment.statements.items():
-        if domain != "comb":
-            found = (signal for one in statements for signal in one._lhs_signals())
-            yield from (
-                (own, signal) for signal in {id(signal): signal for signal in found}.values()
-            )
-    for inner, *_ in fragment.subfragments:
-        yield from registers(inner, own)
 
 
 def units():
