@@ -6,7 +6,7 @@ import re
 from amaranth.hdl import Elaboratable, Fragment
 from unit_harness import COMPONENTS
 
-__all__ = ["Filled", "registers"]
+__all__ = ["Followed", "registers"]
 
 
 def registers(fragment, own=""):
@@ -42,21 +42,22 @@ def _bits(value, signed):
     return (value if value >= 0 else ~value).bit_length() + signed
 
 
-class Filled:
+class Followed:
     """Plays scripts to units as ``play``, and follows their registers."""
 
     def __init__(self, play):
-        self._play, self._bits = play, {}
+        self._play, self._values = play, {}
 
     def __call__(self, dut, script, watch):
         """Return what ``play`` does."""
         unit = _Elaborated(dut)
         found = [signal for _, signal in registers(unit.fragment)]
+        for signal in found:
+            self._values[id(signal)] = signal, []
 
         def look(ctx):
             for signal in found:
-                value, (_, most) = ctx.get(signal), self._bits.get(id(signal), (0, 0))
-                self._bits[id(signal)] = signal, max(most, _bits(value, signal.shape().signed))
+                self._values[id(signal)][1].append(ctx.get(signal))
 
         return self._play(unit, script, watch, look=look)
 
@@ -66,5 +67,13 @@ class Filled:
 
         But for delays, which are as wide as what they delay.
         """
-        left = ((signal.name, len(signal) - most) for signal, most in self._bits.values())
-        return {name: bits for name, bits in left if bits and not re.search(r"_d\d+$", name)}
+        left: dict[str, int] = {}
+        for signal, values in self._values.values():
+            most = max(_bits(value, signal.shape().signed) for value in values)
+            left[signal.name] = max(left.get(signal.name, 0), len(signal) - most)
+        return {n: bits for n, bits in left.items() if bits and not re.search(r"_d\d+$", n)}
+
+    def histories(self, name):
+        """All that registers have held from the first cycle on whose names begin so, in order."""
+        found = self._values.values()
+        return [tuple(values) for signal, values in found if signal.name.startswith(name)]

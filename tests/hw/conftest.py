@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.sim import Simulator
-from registers_harness import Filled
+from registers_harness import Followed
 
 
 class Combinational(wiring.Component):
@@ -151,8 +151,8 @@ def play():
 
 
 @pytest.fixture
-def filled():
-    return Filled(play_script)
+def followed():
+    return Followed(play_script)
 
 
 @pytest.fixture(scope="session")

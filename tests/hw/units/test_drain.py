@@ -333,3 +333,13 @@ def test_words_that_follow_one_too_early_are_found(play, monkeypatch):
 def test_what_does_not_fit_together_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Drain(**row_parameters(PAIRS, 2) | {"columns": 4} | changes)
+
+
+@pytest.mark.parametrize("copies", [1, 2, 4])
+def test_copies_of_places_and_groups_are_not_merged(followed, copies):
+    """No two of places hold the same from power-up on; two calls of four have a group's halves."""
+    own = row_parameters((MachineOperation(matrix=True, last_columns=9),), 2)
+    dut = Drain(columns=9, copies=copies, **own)
+    followed(dut, [{"i_issue": 1}, {}, {}, {"i_done": 1, "i_begin": 1, "i_end": 1}, *[{}] * 12], [])
+    assert len(set(followed.histories("places_"))) == copies
+    assert len(set(followed.histories("group"))) == min(4, 2 * copies)

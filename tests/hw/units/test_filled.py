@@ -52,10 +52,10 @@ def noise(unit):
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if name not in LEFT_OUT])
-def test_noise_needs_all_bits(filled, name):
+def test_noise_needs_all_bits(followed, name):
     unit = COMPONENTS[name](**GOOD[name]() | CHANGES.get(name, {}))
-    filled(unit, noise(unit), [])
-    assert filled.idle == IDLE.get(name, {})
+    followed(unit, noise(unit), [])
+    assert followed.idle == IDLE.get(name, {})
 
 
 def statistics(play, dut, rows):
@@ -90,10 +90,10 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_rows_need_all_bits(filled, name):
+def test_rows_need_all_bits(followed, name):
     features, bits, more, idle = ROWS[name]
     rows = extreme_rows(features, bits) + random_rows(features, bits, 12, 1)
     rows += [[1 << n, *[0] * (features - 2), -(1 << n)] for n in range(bits - 1)]
     dut = RowStatistics(features=features, bits=bits, ways=2, multiplier=DSP, **more)
-    assert statistics(filled, dut, rows) == [dut.model(row) for row in rows]
-    assert filled.idle == idle
+    assert statistics(followed, dut, rows) == [dut.model(row) for row in rows]
+    assert followed.idle == idle

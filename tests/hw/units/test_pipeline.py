@@ -98,6 +98,29 @@ def test_twice_is_two_delays(combinational, play):
     assert [divmod(o, 64) for (o,) in shown[1:]] == [(value, value) for value in sent]
 
 
+@pytest.mark.parametrize("number", range(1, MOST_COPIES + 1))
+def test_no_two_copies_hold_the_same(combinational, followed, number):
+    """From power-up on: synthesis would merge them."""
+    dut = combinational(
+        inputs={"i": In(6)},
+        shape=unsigned(6 * number),
+        build=lambda m, c: Cat(copies(m, c.i, number, name="i")),
+    )
+    followed(dut, [{"i": value} for value in (5, 63, 0, 32)], [])
+    assert len(set(followed.histories("i"))) == number
+
+
+def test_no_two_of_two_calls_hold_the_same(combinational, followed):
+    dut = combinational(
+        inputs={"i": In(6)},
+        shape=unsigned(24),
+        build=lambda m, c: Cat(twice(m, c.i, name="i", ones=ones) for ones in (False, True)),
+    )
+    shown = followed(dut, [{"i": value} for value in (5, 63, 0, 32)], ["o"])
+    assert [o for (o,) in shown[1:]] == [sum(v << 6 * n for n in range(4)) for v in (5, 63, 0)]
+    assert len(set(followed.histories("i"))) == 4
+
+
 @pytest.mark.parametrize(
     "values",
     [

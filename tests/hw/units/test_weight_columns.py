@@ -39,8 +39,8 @@ LAYOUTS = {
 class Harness(wiring.Component):
     """A module that takes the weights."""
 
-    def __init__(self, columns):
-        self._columns = columns
+    def __init__(self, columns, row=0):
+        self._columns, self._row = columns, row
         layout = columns.layout
         super().__init__(
             {
@@ -53,7 +53,7 @@ class Harness(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        taken = self._columns.select(m, self.i_word, self.i_kind, self.i_unit)
+        taken = self._columns.select(m, self.i_word, self.i_kind, self.i_unit, row=self._row)
         m.d.comb += self.o_columns.as_value().eq(taken)
         return m
 
@@ -180,3 +180,15 @@ def test_weights_that_need_no_selection_are_the_word_itself():
     word = Signal(16)
     unit = WeightColumns(layout=layout, column_bits=8)
     assert unit.select(Module(), word, Signal(), Signal()) is word
+
+
+def test_no_two_of_four_token_rows_have_the_same_registers(followed):
+    """Unless one of two has a unit's complement, one of them begins with ones."""
+    cut, bits = LAYOUTS["parts"]
+    script = [{"i_unit": n % cut.units, "i_kind": n % len(cut.kinds)} for n in range(12)]
+    rows = []
+    for row in range(4):
+        before = len(followed.histories(""))
+        followed(Harness(WeightColumns(layout=cut, column_bits=bits), row), script, [])
+        rows.append(frozenset(followed.histories("")[before:]))
+    assert len(set(rows)) == 4
