@@ -21,9 +21,9 @@ def _magnitudes(model: IntegerModel, op: Operation) -> tuple[int, int, int]:
 
 def _normalized(batch: Batch, op: Operation) -> np.ndarray:
     """Return the largest multiplicand of normalised rows, by model."""
-    widest = range(1, 1 + int(batch.norm_bits.max()))
-    bounds = [op.multiplicand_bound(batch.first.tensors, bits) for bits in widest]
-    return np.array([0, *bounds])[batch.norm_bits]
+    widths, own = np.unique(batch.norm_bits, return_inverse=True)
+    bounds = [op.multiplicand_bound(batch.first.tensors, bits) for bits in widths.tolist()]
+    return np.array(bounds)[own]
 
 
 def multiplicands(batch: Batch) -> np.ndarray:

@@ -36,7 +36,7 @@ def _interval(
     room = multiplier.accumulator_bits
     up = min(widest - largest.bit_length(), room - total.bit_length()) - 1
     bits = int(np.bitwise_or.reduce(factors))
-    trailing = (bits & -bits).bit_length() - 1 if bits else 40
+    trailing = (bits & -bits).bit_length() - 1 if bits else op.shift
     down = min(
         trailing, max(0, op.shift - 1), op.shift if op.added_shift is None else op.added_shift
     )
