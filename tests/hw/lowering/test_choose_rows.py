@@ -1,8 +1,11 @@
 """Token rows and post-processors that lowering chooses: the fastest that the part has room for."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bitformer.hw.lowering import choose_rows
+from bitformer.hw.lowering.choose_rows import asked_rows
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.soft_columns import room
 from bitformer.hw.parts import PARTS
@@ -69,3 +72,77 @@ def test_luts_that_are_missing_count_and_those_that_are_left_do_not(monkeypatch,
     multipliers, memories, luts, cycles = choose_rows._value(design, 2)
     assert (multipliers, memories, luts) == (0, 0, over)
     assert design.latency < cycles < 1.2 * design.latency
+
+
+@pytest.fixture
+def choose(monkeypatch):
+    """Choose among designs by functions of rows and posts: cycles, and what is too much."""
+
+    def chosen(cycles, *, posts=1, dsps=lambda r, p: 0, memories=lambda r, p: 0, left=None):
+        tried = []
+
+        def lower_with(rows, own):
+            tried.append((rows, own))
+            latency = cycles(rows, own)
+            if latency is None:
+                raise UserError("rows must be others")
+            geometry = SimpleNamespace(dsps=dsps(rows, own))
+            stores = {"only": (rows, own)}
+            return SimpleNamespace(
+                part="xc7s15", geometry=geometry, stores=stores, latency=latency, asked=(rows, own)
+            )
+
+        def crowding(specs, part):
+            ((rows, own),) = specs
+            return memories(rows, own), 10**6
+
+        monkeypatch.setattr(choose_rows, "crowding", crowding)
+        monkeypatch.setattr(
+            choose_rows, "room", lambda design: left(*design.asked) if left else 0.0
+        )
+        return asked_rows("auto", posts, lower_with), tried
+
+    return chosen
+
+
+def test_rows_up_to_8_and_as_many_post_processors_are_tried(choose):
+    pairs = [(rows, own) for rows in (1, 2, 4, 8) for own in (1, 2, 4, 8) if own <= rows]
+    found, tried = choose(lambda rows, posts: 1000 - 50 * rows - 10 * posts)
+    assert tried == pairs
+    assert found == (8, 8)
+    found, tried = choose(lambda rows, posts: 1000 - 50 * rows - 10 * posts, posts=2)
+    assert tried == [(rows, 2) for rows in (1, 2, 4, 8)]
+    assert found == (8, 2)
+
+
+@pytest.mark.parametrize(("one", "best"), [(1030 / 1020, (1, 1)), (1031 / 1020, (2, 1))])
+def test_a_row_must_save_a_hundredth(choose, one, best):
+    """With two units a design counts 1020 parts of a thousand, with three of them 1030."""
+    cycles = {(1, 1): 0.9999999 * one, (2, 1): 1.0}
+    assert choose(lambda rows, posts: cycles.get((rows, posts), 2.0))[0] == best
+
+
+@pytest.mark.parametrize(
+    ("limits", "best"),
+    [
+        ({"dsps": lambda r, p: 20 + (r > 2)}, (2, 2)),
+        ({"dsps": lambda r, p: 21 + r}, (1, 1)),
+        ({"memories": lambda r, p: r > 4}, (4, 4)),
+        ({"left": lambda r, p: 2.0 - r * p}, (2, 1)),
+        # what is over by multipliers is worse than what is by memories, and that than by LUTs
+        ({"dsps": lambda r, p: 20 + (r == 1), "memories": lambda r, p: 9}, (8, 8)),
+        ({"memories": lambda r, p: r == 8, "left": lambda r, p: -float(r)}, (1, 1)),
+        ({"memories": lambda r, p: r < 8, "left": lambda r, p: -float(r)}, (8, 8)),
+    ],
+)
+def test_what_fits_goes_before_what_is_fast(choose, limits, best):
+    assert choose(lambda rows, posts: 1000 - 50 * rows - 10 * posts, **limits)[0] == best
+
+
+def test_what_no_engine_can_have_is_passed_over(choose):
+    assert choose(lambda rows, posts: None if rows > 2 else 9 - rows - posts)[0] == (2, 2)
+    assert choose(lambda rows, posts: None if rows < 4 else rows, posts=4)[0] == (4, 4)
+    with pytest.raises(UserError, match=r"^rows must be others$"):
+        choose(lambda rows, posts: None if rows == 1 else 5)
+    with pytest.raises(UserError, match=r"^posts must be at most the rows of a .*, not 16$"):
+        choose(lambda rows, posts: None, posts=16)
