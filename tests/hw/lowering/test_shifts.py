@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bitformer.hw.families.ice40 import ICE40UP
@@ -41,7 +41,7 @@ class FixedStep:
         return any(factor < 0 for factor in self.factors or ())
 
     def multiplicand_bound(self, tensors, norm_bits):
-        return self.u
+        return self.u << norm_bits
 
     def added_bound(self, tensors):
         return self.added
@@ -85,13 +85,14 @@ STEPS = st.builds(
     added=st.integers(0, 9000),
     added_shift=st.none() | st.integers(0, 4),
     zero=st.integers(-40, 40),
-    shift=st.integers(0, 7),
+    shift=st.integers(0, 12),
 )
 
 
 @pytest.mark.parametrize("multiplier", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(op=STEPS)
+@example(op=FixedStep(u=0, factors=(1,), shift=10))
 def test_an_operation_alone_has_the_end_of_what_it_may(multiplier, op):
     """Where a multiplier may be unsigned the least shift of all, else the longest."""
     may = [n for n in range(48) if allowed(op, n, multiplier, op.negates)]

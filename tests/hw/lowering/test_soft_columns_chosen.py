@@ -145,9 +145,16 @@ def test_what_is_no_count_is_refused(model, soft):
 def test_lanes_are_two_a_column():
     assert [soft_of(lanes) for lanes in (0, 2, 32, "auto")] == [0, 1, 16, "auto"]
     assert [soft_of(lanes, 4) for lanes in (0, 8, 32, "auto")] == [0, 1, 4, "auto"]
+    assert soft_of(128) == soft_of(256, 2) == soft_of(512, 4) == 64
     with pytest.raises(UserError, match="lut_lanes must be auto or a multiple of 8 from 0 to 512"):
         soft_of(36, 4)
-    for lanes in (3, -2, 130, "x"):
+    with pytest.raises(
+        UserError, match=r"^lut_lanes must be auto or a multiple of 4 from 0 to 256"
+    ):
+        soft_of(260, 2)
+    with pytest.raises(UserError, match=r"^lut_lanes must be auto where rows are, not 4$"):
+        soft_of(4, "auto")
+    for lanes in (3, -2, 130, "x", False):
         with pytest.raises(UserError, match=r"^lut_lanes must be auto or an even number from 0 "):
             soft_of(lanes)
 
