@@ -87,6 +87,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "self.post_busy = [w for w in self.post_busy if (w[1] >= issue)] + windows",
     ): "what ended when a row is issued takes no slot of it, nor of a later one",
     (
+        "hw/lowering/shifts.py",
+        "trailing = (bits & -bits).bit_length() - 1 if bits else op.shift",
+        "trailing = ((bits | -bits)).bit_length() - 1 if bits else op.shift",
+    ): "the lowest bit that is set, or the negative of that, which has as many bits",
+    (
         "hw/units/assembly.py",
         "parameter_bits=(depth - 1).bit_length(),",
         "parameter_bits=(depth - 0).bit_length(),",
