@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from bitformer.hw.lowering import columns as module
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.columns import _cycles, choose_columns, hard_columns
 from bitformer.hw.lowering.exact import estimate
@@ -13,6 +15,7 @@ from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
 
@@ -142,3 +145,154 @@ def test_products_that_are_too_long_are_not_packed_apart(grid):
     assert not choose_packing(batch, 8, True, MULTIPLIER)[0].apart
     batch.__dict__["terms"] = long - 1
     assert choose_packing(batch, 8, True, MULTIPLIER)[0].apart
+
+
+def rows_of(*features, norm_bits=0):
+    """A model whose operations normalise rows of so many features, of ``norm_bits``."""
+    return SimpleNamespace(
+        norm_bits=norm_bits,
+        tensors={f"x{n}": SimpleNamespace(features=own) for n, own in enumerate(features)},
+        operations=[
+            SimpleNamespace(normalizes=True, reads=(f"x{n}",)) for n in range(len(features))
+        ],
+    )
+
+
+def part_of(dsps, name="xc7s15", **family):
+    part = PARTS[name]
+    return replace(part, dsps=dsps, family=replace(part.family, **family))
+
+
+#: Multipliers that are not the engine's, by what a LayerNorm squares: (bits, packed, wide rows).
+OTHERS = {
+    (0, True, False): 2,
+    (8, True, False): 3,
+    (9, True, False): 3,
+    (10, True, False): 5,
+    (10, False, False): 4,
+    (10, True, True): 4,
+}
+
+
+@pytest.mark.parametrize(("case", "others"), OTHERS.items(), ids=str)
+def test_the_engine_has_the_multipliers_that_are_left(case, others):
+    """A multiple of 8 of them, at most 16, or a power of two."""
+    bits, pack, wide = case
+    model, rows = rows_of(norm_bits=bits), frozenset({"wide"} if wide else ())
+    for spare in range(1, 40):
+        found = choose_columns(model, part_of(others + spare), None, pack, rows)
+        wanted = [n for n in (1, 2, 4, 8, 16) if n <= spare]
+        assert found == wanted[-1]
+        many = part_of(others + spare, most_columns=24)
+        assert choose_columns(model, many, None, pack, rows) == (24 if spare > 23 else found)
+    with pytest.raises(UserError, match=f"^part xc7s15 must have more than {others} DSP blocks$"):
+        choose_columns(model, part_of(others), None, pack, rows)
+
+
+@pytest.mark.parametrize("posts", [1, 2])
+@pytest.mark.parametrize(
+    ("features", "bits", "soft"),
+    [
+        ((), 0, 0),
+        ((16,), 8, 1),
+        ((31,), 8, 1),
+        ((32,), 8, 0),
+        ((16, 32), 8, 0),
+        ((7,), 10, 1),
+        ((8,), 10, 0),
+    ],
+)
+def test_each_token_row_has_a_power_of_two(posts, features, bits, soft):
+    """Sums of a LayerNorm of 12 bits or fewer are squared in LUTs, where multipliers are short."""
+    model = rows_of(*features, norm_bits=bits)
+    others = OTHERS[bits, True, False] - soft
+    for rows in (2, 4, 8):
+        for spare in range(soft * posts + 1, 70):
+            part = part_of(others * posts + spare)
+            wanted = max(n for n in (1, 2, 4, 8, 16, 32, 64) if n * rows <= max(spare, rows))
+            assert choose_columns(model, part, None, True, rows=rows, posts=posts) == wanted
+
+
+@pytest.mark.parametrize(
+    ("lanes", "pack", "rows", "found"),
+    [
+        (1, True, 1, 1),
+        (2, True, 1, 1),
+        (3, True, 1, 1),
+        (4, True, 1, 2),
+        (7, False, 1, 7),
+        (1, True, 4, 1),
+        (16, True, 4, 2),
+        (16, False, 4, 4),
+        (6, True, 4, 1),
+    ],
+)
+def test_lanes_that_are_asked_for(lanes, pack, rows, found):
+    assert choose_columns(rows_of(), part_of(1), lanes, pack, rows=rows) == found
+    for few in (0, -1):
+        with pytest.raises(UserError, match=f"^lanes must be at least 1, not {few}$"):
+            choose_columns(rows_of(), part_of(20), few, pack, rows=rows)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_columns_beyond_the_multipliers_are_of_luts_if_they_are_few(pack):
+    for dsps in range(3, 9):
+        part, spare = part_of(dsps, soft_columns=3), (dsps - 2) // 2 * 2
+        for columns in range(1, 14):
+            more = columns - spare
+            of_luts = pack and spare and 0 < more <= 3
+            assert hard_columns(rows_of(), part, columns, pack) == (spare if of_luts else columns)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize(
+    ("cycles", "best", "single"),
+    [
+        # of so many by (columns, multipliers): of as many cycles the fewest columns
+        (lambda columns, hard: 100, 2, 1),
+        (lambda columns, hard: 100 - 5 * columns, 10, 6),
+        (lambda columns, hard: 100 - min(columns, 5), 6, 5),
+        # each column of LUTs must save a fiftieth
+        (lambda columns, hard: {8: 961}.get(columns, 1000 if columns == 6 else 2000), 8, 6),
+        (lambda columns, hard: {8: 962}.get(columns, 1000 if columns == 6 else 2000), 6, 6),
+        (lambda columns, hard: {10: 925}.get(columns, 1000 if columns == 6 else 2000), 10, 6),
+        (lambda columns, hard: 100 + abs(hard - 4), 4, 4),
+    ],
+)
+def test_any_number_is_tried_where_multipliers_are_few(monkeypatch, pack, cycles, best, single):
+    """With packing an even one, and up to so many columns of LUTs beside all multipliers."""
+    monkeypatch.setattr(module, "_cycles", lambda model, columns, hard, own: cycles(columns, hard))
+    part = part_of(8, any_columns=True, soft_columns=4)
+    assert choose_columns(rows_of(), part, None, pack) == (best if pack else single)
+
+
+def test_a_single_multiplier_is_a_column(monkeypatch):
+    monkeypatch.setattr(module, "_cycles", lambda model, columns, hard, own: 100 - columns)
+    few = part_of(3, any_columns=True, soft_columns=0)
+    assert choose_columns(rows_of(), few, None, True) == 1
+
+
+@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize(("columns", "hard"), [(1, 1), (4, 4), (6, 4), (5, 3)])
+def test_cycles_of_layers_and_of_keys(monkeypatch, pack, columns, hard):
+    """A layer has two results a column with packing; keys have one, in multipliers alone."""
+    dots = {"a": (3, 17, 5), "b": (2, 8, 4), "k": (4, 9, 5), "skipped": (9, 9, 9)}
+    operations = [
+        SimpleNamespace(y=y, matrix=y != "skipped", weights_from="keys" if y == "k" else None)
+        for y in dots
+    ]
+
+    def lowering_of(op):
+        return SimpleNamespace(dots=lambda model: dots[op.y])
+
+    monkeypatch.setattr(module, "lowering_of", lowering_of)
+    total = 0
+    for y, (rows, outputs, length) in dots.items():
+        if y == "skipped":
+            continue
+        width = hard if y == "k" else columns
+        for _ in range(rows):
+            groups = len(range(0, outputs, width * (2 if pack and y != "k" else 1)))
+            total += sum(max(length, width) for _ in range(groups - 1)) + length
+    found = _cycles(SimpleNamespace(operations=operations), columns, hard, pack)
+    assert found == total
