@@ -82,6 +82,36 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "and refused"
     ),
     (
+        "hw/lowering/priorities.py",
+        "_NEVER = 1 << 40",
+        "_NEVER = 2 << 40",
+    ): "as many cycles or twice or half as many: no inference takes them",
+    (
+        "hw/lowering/priorities.py",
+        "_NEVER = 1 << 40",
+        "_NEVER = 1 << 39",
+    ): "as many cycles or twice or half as many: no inference takes them",
+    (
+        "hw/lowering/priorities.py",
+        "_NEVER = 1 << 40",
+        "_NEVER = 1 << 41",
+    ): "as many cycles or twice or half as many: no inference takes them",
+    (
+        "hw/lowering/priorities.py",
+        "_RUNS = (1, 1, 2, 4, 1 << 16)",
+        "_RUNS = (1, 1, 2, 4, 2 << 16)",
+    ): "it stands for a whole layer, of which no model has so many rows",
+    (
+        "hw/lowering/priorities.py",
+        "_RUNS = (1, 1, 2, 4, 1 << 16)",
+        "_RUNS = (1, 1, 2, 4, 1 << 15)",
+    ): "it stands for a whole layer, of which no model has so many rows",
+    (
+        "hw/lowering/priorities.py",
+        "_RUNS = (1, 1, 2, 4, 1 << 16)",
+        "_RUNS = (1, 1, 2, 4, 1 << 17)",
+    ): "it stands for a whole layer, of which no model has so many rows",
+    (
         "hw/lowering/schedule.py",
         "self.post_busy = [w for w in self.post_busy if w[1] > issue] + windows",
         "self.post_busy = [w for w in self.post_busy if (w[1] >= issue)] + windows",

@@ -119,6 +119,7 @@ def test_blocks_of_a_shape(family):
         # an enable of nine bits serves eight of them, too
         (36, 9, 36),
         (32, 8, 32),
+        (72, 8, 72),
         (28, 7, 36),
         (20, 10, 36),
         (18, 6, 27),
@@ -168,20 +169,20 @@ def part_of(depth, ports, where="distributed", **fields):
 
 
 @pytest.mark.parametrize("granule", [0, 4])
-def test_parts_take_what_they_take_alone_and_what_selects(granule):
+@pytest.mark.parametrize("others", range(4))
+def test_parts_take_what_they_take_alone_and_what_selects(granule, others):
     """Of parts that a port reads, a LUT selects four bits; each has enables for its granules."""
     parts = [
-        part_of(16, (0,), granule=granule),
         part_of(40, (0, 1), granule=granule),
         part_of(600, (0, 1), "block", granule=granule),
         part_of(3, (0,), "registers", granule=granule),
-        part_of(4, (0,), granule=granule),
+        *[part_of(16, (0,), granule=granule)] * others,
     ]
     spec = ram(700, 8, read_ports=2, granule=granule, parts=tuple(parts))
     own = [cost(one.spec, one.spec.placement, SERIES7, granules=True) for one in parts]
-    # port 0 reads five of them, by two LUTs a bit; port 1 two, by one
-    muxes = 8 * (2 + 1)
-    enables = 5 * (2 if granule else 1) + 5 * 3
+    # port 0 reads all of them, and port 1 two, by one LUT a bit
+    muxes = 8 * (selectors(3 + others, SERIES7) + 1)
+    enables = len(parts) * (2 if granule else 1) + len(parts) * 3
     assert cost(spec, "split", SERIES7) == Cost(
         ramb18=sum(one.ramb18 for one in own),
         lutram=sum(one.lutram for one in own),

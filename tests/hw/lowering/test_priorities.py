@@ -92,3 +92,35 @@ def test_changes_are_of_what_was_changed_before():
         found = found.changed(chance)
     assert len({*found.early["b"]}) > 2
     assert len({*found.ranks["b"]}) > 2
+
+
+class Script:
+    """Chance that is known: a tensor, a row, a run, and a change of cycles or of ranks."""
+
+    def __init__(self, tensor, row, run, share, cycles=None):
+        self._choices, self._row, self._share = [tensor, run, cycles], row, share
+
+    def choice(self, among):
+        chosen = self._choices.pop(0)
+        assert chosen in among
+        return chosen
+
+    def randrange(self, rows):
+        assert self._row < rows
+        return self._row
+
+    def random(self):
+        return self._share
+
+    def gauss(self, mean, spread):
+        return mean + 2 * spread
+
+
+def test_a_change_is_added():
+    was = Priorities(early={"a": (1, 2, 3)}, ranks={"a": (5.0, 6.0, 7.0)})
+    found = was.changed(Script("a", 1, 2, 0.39, -8))
+    assert found == Priorities(early={"a": (1, -6, -5)}, ranks=was.ranks)
+    found = was.changed(Script("a", 0, 2, 0.39, 4))
+    assert found == Priorities(early={"a": (5, 6, 3)}, ranks=was.ranks)
+    found = was.changed(Script("a", 2, 4, 0.4))
+    assert found == Priorities(early=was.early, ranks={"a": (5.0, 6.0, 15.0)})
