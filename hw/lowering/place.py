@@ -91,7 +91,7 @@ def _rom_luts(depth: int, width: int, luts: Luts) -> int:
     return int(width * (blocks + max(0, -(-blocks // luts.joined) - 1)) * luts.rom_share)
 
 
-def _over(ramb18, lutram, part: Part, kept: int = 0, spare: int = 0):
+def _over(ramb18, lutram, part: Part, *, spare: int, kept: int = 0):
     """Return how far the part's memories are exceeded, in LUTs: numbers, or arrays of choices."""
     block = part.family.block_ram.bits // part.family.luts.words
     over = np.maximum(0, ramb18 + kept - part.ramb18) * block
@@ -165,7 +165,7 @@ def _best(
             totals = np.concatenate([totals, totals[rows] - own + each[which]])
     ramb18, lutram, luts = totals.T
     value = luts + family.block_ram.saves * ramb18
-    best = int(np.lexsort((value, _over(ramb18, lutram, part, kept, spare)))[0])
+    best = int(np.lexsort((value, _over(ramb18, lutram, part, spare=spare, kept=kept)))[0])
     cut = best - len(chosen)
     picked = chosen[rows[cut] if cut >= 0 else best]
     specs = [one[number] for one, number in zip(options, picked, strict=True)]

@@ -152,7 +152,7 @@ def most_columns(design: Design) -> int:
     """
     if not _served(design) or PARTS[design.part].family.multiplier.adder is None:
         return 0
-    return max(0, min(_MOST, int(room(design) / _own_luts(design)))) // 2 * 2
+    return max(0, min(_MOST, int(room(design) / _own_luts(design))) // 2 * 2)
 
 
 def _own_luts(design: Design) -> float:
@@ -232,7 +232,7 @@ def _best(lower_with: Callable[[int | None], Design]) -> int | None:
     def value(count: int | None) -> tuple[int, float, float]:
         design = first if count is None else designs[count]
         over, _ = crowding(design.stores.values(), PARTS[design.part])
-        left = room(design) if count else 0
-        return over, max(0, -left), design.latency * (1 + _WORTH * (count or 0))
+        beyond = max(0, -room(design)) if count else 0
+        return over, beyond, design.latency * (1 + _WORTH * (count or 0))
 
     return min([None, *designs], key=value)

@@ -122,6 +122,16 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "trailing = ((bits | -bits)).bit_length() - 1 if bits else op.shift",
     ): "the lowest bit that is set, or the negative of that, which has as many bits",
     (
+        "hw/lowering/soft_columns.py",
+        "return tuple(-(-own // (geometry.hard + count)) for own in features)",
+        "return tuple((-own // (geometry.hard + count)) for own in features)",
+    ): "numbers of groups are compared with others for being the same, and so are their negatives",
+    (
+        "hw/lowering/soft_columns.py",
+        "for count in range(2, most_columns(design) + 1, 2):",
+        "for count in range(2, most_columns(design) + 2, 2):",
+    ): "there are an even number of columns at most",
+    (
         "hw/units/assembly.py",
         "parameter_bits=(depth - 1).bit_length(),",
         "parameter_bits=(depth - 0).bit_length(),",

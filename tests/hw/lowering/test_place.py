@@ -249,6 +249,8 @@ def test_a_register_is_before_the_address_of_one_block():
     assert placed(ram(256, 16), "block", ICE40UP).early
     assert placed(ram(2048, 2), "block", ICE40UP).early
     assert not placed(ram(2049, 2), "block", ICE40UP).early
+    # three parts of a block, where one of each width would take two
+    assert not placed(ram(600, 5), "block", ICE40UP).early
     assert not placed(ram(256, 16, asynchronous=True), "block", ICE40UP).early
     assert not placed(ram(256, 16), "block", SERIES7).early
 
@@ -309,6 +311,34 @@ def test_a_table_beyond_the_blocks_that_are_left_is_cut():
     other = replace(rom(1024, 36), name="other")
     two = place([other, specs[0]], part, {})
     assert not two["other"].tiles
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_a_cut_table_leaves_the_blocks_that_are_kept(left):
+    """And what of it is in blocks is as much as those that are left hold."""
+    kept = ICE40UP.block_ram.kept
+    part = replace(PARTS["ice40up5k"], ramb18=kept + left + 1, luts=10**6)
+    specs = [replace(rom(512, 60), name="large"), replace(ram(256, 16), name="small")]
+    tiles = place(specs, part, {"small": "block"})["large"].tiles
+    assert tiles == best_tiling(512, 60, left, ICE40UP.block_ram)
+    assert sum(tile.ramb18 for tile in tiles) == left
+
+
+def test_blocks_are_kept_while_they_cost_a_tenth_of_the_luts_or_less():
+    part = replace(PARTS["ice40up5k"], ramb18=ICE40UP.block_ram.kept + 1)
+    specs = [replace(ram(256, 16), name=f"ram{n}") for n in range(3)]
+
+    def lies(luts):
+        return place(specs, replace(part, luts=luts), {})
+
+    def takes(stores):
+        return sum(taken(spec, ICE40UP)[2] for spec in stores.values())
+
+    less, more = lies(10**6), lies(1)
+    saved = takes(less) - takes(more)
+    assert saved > 0
+    assert lies(10 * saved) == less
+    assert lies(10 * saved - 1) == more
 
 
 def test_a_store_is_one_of_its_ways():

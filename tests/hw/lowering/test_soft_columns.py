@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 
 from bitformer.hw.lowering import soft_columns
+from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.soft_columns import (
     asked_broad,
     asked_columns,
     column_luts,
+    in_time,
+    longest_single,
     most_columns,
     room,
+    soft_of,
 )
-from bitformer.hw.lut_rows import MOST_BITS, product_cost
+from bitformer.hw.lut_rows import MOST_BITS, ahead, product_cost
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import PARTS
+from bitformer.model.errors import UserError
 
 PART = "xc7s15"
 
@@ -218,6 +223,7 @@ def test_broad_columns_are_as_many_as_take_the_fewest_cycles(monkeypatch):
     # counts that leave as many groups are not tried
     assert broad_of(monkeypatch, cycles, features=(8,)) == (6, [0, 2, 6])
     assert broad_of(monkeypatch, cycles, features=(2,)) == (0, [0])
+    assert broad_of(monkeypatch, cycles, features=(3,)) == (2, [0, 2])
     assert broad_of(monkeypatch, cycles, apart=True) == (0, [0])
 
 
@@ -234,3 +240,80 @@ def test_a_design_is_over_by_memories_or_by_luts(monkeypatch, memories, left, ov
     monkeypatch.setattr(soft_columns, "crowding", lambda specs, part: (memories, 10**6))
     monkeypatch.setattr(soft_columns, "room", lambda design: left)
     assert soft_columns._over(SimpleNamespace(stores={}, part=PART)) == over
+
+
+def test_few_multipliers_are_not_ahead_of_any_weight():
+    multiplier = PARTS[PART].family.multiplier
+    packing = SimpleNamespace(apart=False, half_bits=4)
+    found = [longest_single(hard, packing, multiplier) for hard in range(9)]
+    terms = multiplier.adder.terms
+    for hard, bits in enumerate(found):
+        assert ahead(bits, terms) <= hard
+        assert ahead(bits + 1, terms) > hard or bits == MOST_BITS - 1
+    assert longest_single(9, SimpleNamespace(apart=True, half_bits=4), multiplier) == 0
+
+
+def test_a_column_takes_what_its_bits_ask_for():
+    part = PARTS[PART]
+    luts = [
+        column_luts(part, weight_bits=w, activation_bits=a, sum_bits=s)
+        for w, a, s in ((2, 8, 14), (4, 4, 13), (4, 8, 16), (8, 8, 20))
+    ]
+    assert luts == sorted(luts)
+    # of etth1-48-24-ed and of grid-12-32-4, by Yosys with 16 columns and without
+    assert luts[0] == pytest.approx(58, abs=6)
+    assert luts[1] == pytest.approx(69, abs=6)
+    with pytest.raises(UserError, match=r"^part ice40up5k must have no columns of LUTs but"):
+        column_luts(PARTS["ice40up5k"], weight_bits=2, activation_bits=8, sum_bits=14)
+
+
+def test_lanes_are_two_a_column():
+    assert [soft_of(lanes) for lanes in (0, 2, 32, "auto")] == [0, 1, 16, "auto"]
+    assert [soft_of(lanes, 4) for lanes in (0, 8, 32, "auto")] == [0, 1, 4, "auto"]
+    assert soft_of(128) == soft_of(256, 2) == soft_of(512, 4) == 64
+    with pytest.raises(UserError, match="lut_lanes must be auto or a multiple of 8 from 0 to 512"):
+        soft_of(36, 4)
+    with pytest.raises(
+        UserError, match=r"^lut_lanes must be auto or a multiple of 4 from 0 to 256"
+    ):
+        soft_of(260, 2)
+    with pytest.raises(UserError, match=r"^lut_lanes must be auto where rows are, not 4$"):
+        soft_of(4, "auto")
+    for lanes in (3, -2, 130, "x", False):
+        with pytest.raises(UserError, match=r"^lut_lanes must be auto or an even number from 0 "):
+            soft_of(lanes)
+
+
+def test_broad_columns_are_compared_with_none():
+    asked = []
+
+    def lower_with(broad):
+        asked.append(broad)
+        weights = SimpleNamespace(soft=0)
+        return SimpleNamespace(geometry=SimpleNamespace(weights=weights, apart=False))
+
+    assert asked_broad(None, 4, lower_with) == 0
+    assert asked == [0]
+    assert [asked_broad(None, none, lower_with) for none in (0, None)] == [0, 0]
+    assert [asked_broad(own, 4, lower_with) for own in (0, 4)] == [0, 4]
+    for wrong in (-1, 5, True):
+        with pytest.raises(UserError, match=r"^broad must be a number from 0 to the 4 columns"):
+            asked_broad(wrong, 4, lower_with)
+
+
+def test_products_in_luts_begin_so_many_columns_earlier():
+    """Those of 8 bits a cycle or two before those of the first column."""
+
+    def least(half, part):
+        packing = Packing(packed={}, shift=16, half_bits=half)
+        multiplier = PARTS[part].family.multiplier
+        return next(n for n in range(9) if in_time(n, packing, multiplier))
+
+    assert [least(half, PART) for half in (2, 4, 8)] == [0, 0, 1]
+    assert [least(half, "lfe5u-25f") for half in (2, 4, 8)] == [0, 1, 2]
+    assert [least(half, "ice40up5k") for half in (2, 4, 8)] == [0, 0, 0]
+    apart = Packing(packed={}, shift=16, half_bits=8, apart=True)
+    alone = Packing(packed={}, shift=16, half_bits=0)
+    for packing in (apart, alone):
+        assert in_time(0, packing, PARTS[PART].family.multiplier)
+        assert longest_single(9, packing, PARTS[PART].family.multiplier) == 0

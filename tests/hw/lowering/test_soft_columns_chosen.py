@@ -1,23 +1,15 @@
 """How many columns of LUTs a design has where it asks for them, and which layers use them."""
 
-from types import SimpleNamespace
 
 import pytest
 
 from bitformer.hw.lowering import soft_columns
 from bitformer.hw.lowering.images import weight_words
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.packing import Packing
 from bitformer.hw.lowering.place import crowding
 from bitformer.hw.lowering.soft_columns import (
-    asked_broad,
-    column_luts,
-    in_time,
-    longest_single,
     most_columns,
-    soft_of,
 )
-from bitformer.hw.lut_rows import MOST_BITS, ahead
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -75,17 +67,6 @@ def test_as_many_as_there_may_be_are_tried(model, monkeypatch):
         assert lower(model(name), soft="auto").geometry.weights.soft == 16
 
 
-def test_few_multipliers_are_not_ahead_of_any_weight():
-    multiplier = PARTS[PART].family.multiplier
-    packing = SimpleNamespace(apart=False, half_bits=4)
-    found = [longest_single(hard, packing, multiplier) for hard in range(9)]
-    terms = multiplier.adder.terms
-    for hard, bits in enumerate(found):
-        assert ahead(bits, terms) <= hard
-        assert ahead(bits + 1, terms) > hard or bits == MOST_BITS - 1
-    assert longest_single(9, SimpleNamespace(apart=True, half_bits=4), multiplier) == 0
-
-
 def test_without_room_or_gain_there_are_none(model):
     for name in ("grid-24-64-8", "etth1-96-24"):
         plain, design = lower(model(name)), lower(model(name), soft="auto")
@@ -122,71 +103,14 @@ def test_unpacked_layers_and_kept_values_use_multipliers_alone(model):
     assert any(o.columns > hard for o in design.program.operations)
 
 
-def test_a_column_takes_what_its_bits_ask_for():
-    part = PARTS[PART]
-    luts = [
-        column_luts(part, weight_bits=w, activation_bits=a, sum_bits=s)
-        for w, a, s in ((2, 8, 14), (4, 4, 13), (4, 8, 16), (8, 8, 20))
-    ]
-    assert luts == sorted(luts)
-    # of etth1-48-24-ed and of grid-12-32-4, by Yosys with 16 columns and without
-    assert luts[0] == pytest.approx(58, abs=6)
-    assert luts[1] == pytest.approx(69, abs=6)
-    with pytest.raises(UserError, match=r"^part ice40up5k must have no columns of LUTs but"):
-        column_luts(PARTS["ice40up5k"], weight_bits=2, activation_bits=8, sum_bits=14)
-
-
 @pytest.mark.parametrize("soft", [-1, 65, 1.0, "all", True])
 def test_what_is_no_count_is_refused(model, soft):
     with pytest.raises(UserError, match=r"^soft must be auto or a number from 0 to 64, not "):
         lower(model("tiny"), soft=soft)
 
 
-def test_lanes_are_two_a_column():
-    assert [soft_of(lanes) for lanes in (0, 2, 32, "auto")] == [0, 1, 16, "auto"]
-    assert [soft_of(lanes, 4) for lanes in (0, 8, 32, "auto")] == [0, 1, 4, "auto"]
-    assert soft_of(128) == soft_of(256, 2) == soft_of(512, 4) == 64
-    with pytest.raises(UserError, match="lut_lanes must be auto or a multiple of 8 from 0 to 512"):
-        soft_of(36, 4)
-    with pytest.raises(
-        UserError, match=r"^lut_lanes must be auto or a multiple of 4 from 0 to 256"
-    ):
-        soft_of(260, 2)
-    with pytest.raises(UserError, match=r"^lut_lanes must be auto where rows are, not 4$"):
-        soft_of(4, "auto")
-    for lanes in (3, -2, 130, "x", False):
-        with pytest.raises(UserError, match=r"^lut_lanes must be auto or an even number from 0 "):
-            soft_of(lanes)
-
-
-def test_broad_columns_are_compared_with_none():
-    asked = []
-
-    def lower_with(broad):
-        asked.append(broad)
-        weights = SimpleNamespace(soft=0)
-        return SimpleNamespace(geometry=SimpleNamespace(weights=weights, apart=False))
-
-    assert asked_broad(None, 4, lower_with) == 0
-    assert asked == [0]
-    assert [asked_broad(None, none, lower_with) for none in (0, None)] == [0, 0]
-    assert [asked_broad(own, 4, lower_with) for own in (0, 4)] == [0, 4]
-    for wrong in (-1, 5, True):
-        with pytest.raises(UserError, match=r"^broad must be a number from 0 to the 4 columns"):
-            asked_broad(wrong, 4, lower_with)
-
-
 def test_too_few_multipliers_before_them_leave_them_out(model):
     """Products of 8 bits begin a cycle or two earlier than those of the first column."""
-
-    def least(half, part):
-        packing = Packing(packed={}, shift=16, half_bits=half)
-        multiplier = PARTS[part].family.multiplier
-        return next(n for n in range(9) if in_time(n, packing, multiplier))
-
-    assert [least(half, PART) for half in (2, 4, 8)] == [0, 0, 1]
-    assert [least(half, "lfe5u-25f") for half in (2, 4, 8)] == [0, 1, 2]
-    assert [least(half, "ice40up5k") for half in (2, 4, 8)] == [0, 0, 0]
     # an odd number of multipliers serves no model of which some layers are not packed
     design = lower(model("grid-12-8-8"), lanes=2, soft=1)
     assert design.geometry.columns == 1
