@@ -56,6 +56,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=0 << 62)",
     ): "what is never read for the last time is not over, whoever reads it last",
     (
+        "hw/lowering/beside.py",
+        "_PATIENCE = range(0, 129, 8)",
+        "_PATIENCE = range(0, 130, 8)",
+    ): "steps of 8, of which the last is 128",
+    (
         "hw/lowering/columns.py",
         "columns = max(1, lanes // 2) if pack and lanes > 1 else lanes",
         "columns = max(1, lanes // 2) if pack and lanes > 0 else lanes",

@@ -1,6 +1,5 @@
 """How many columns of LUTs a design has where it asks for them, and which layers use them."""
 
-
 import pytest
 
 from bitformer.hw.lowering import soft_columns

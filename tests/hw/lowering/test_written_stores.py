@@ -26,7 +26,7 @@ def stores(
     """Their specs by name; ``packed``: an operation and the results, ``results``: their shape."""
     count, features, bits = results
     tensors = {
-        "input": SimpleNamespace(size=40, features=2, bits=9),
+        "input": SimpleNamespace(size=40, features=3, bits=9),
         "y": SimpleNamespace(name="y", rows=count, features=features, bits=bits, size=15),
     }
     plan = SimpleNamespace(
@@ -105,7 +105,7 @@ def test_what_needs_no_store_elsewhere_has_one_without_memories_in_luts():
     assert "maxima" not in stores(subtracts=True)
     found = stores(rams=(), subtracts=True, rows=2)
     assert found["maxima"] == spec("maxima", 3, 16, granule=8)
-    assert found["last"] == spec("last", 4, 9, read_ports=2)
+    assert found["last"] == spec("last", 6, 9, read_ports=2)
     alone = stores(rams=(), wide=("x",))
     assert "last" not in alone
     assert alone["maxima"] == spec("maxima", 3, 8)
