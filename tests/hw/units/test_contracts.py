@@ -2,6 +2,7 @@
 """Every unit says what it is: its members and their widths, its latency, its parameters."""
 
 import inspect
+import itertools
 import re
 
 import pytest
@@ -180,6 +181,31 @@ def test_what_is_left_out_is_as_little_as_there_may_be(name):
 @pytest.mark.parametrize("name", sorted(GOOD.keys() - NO_MODEL))
 def test_every_unit_has_its_model_beside_it(name):
     assert inspect.getdoc(COMPONENTS[name].model)
+
+
+@pytest.mark.parametrize("name", sorted(GOOD.keys() - NO_MODEL))
+def test_what_a_model_is_not_given_is_0(name):
+    for given in inspect.signature(COMPONENTS[name].model).parameters.values():
+        assert given.default in (inspect.Parameter.empty, 0, (0, 0, 0), None)
+
+
+STORES = {
+    "Store": {"addr_0": 3, "w_addr": 3, "w_data": 255, "w_en": 1},
+    "SplitStore": {"addr_0": 3, "w_addr": 3, "w_data": 255, "w_en": 1},
+    "ColumnStore": {"addr_0": 3, "i_read": 1, "w_addr": 3, "w_data": 255, "w_en": 1023},
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_what_a_step_of_a_store_does_not_name_is_0(name):
+    """Every choice of what is named, then reads of all words."""
+    given, store = STORES[name], COMPONENTS[name](**GOOD[name]())
+    zeros = dict.fromkeys(given, 0)
+    steps = [{"addr_0": n, "w_addr": n, "w_data": 85, "w_en": given["w_en"]} for n in range(4)]
+    for named in itertools.product((False, True), repeat=len(given)):
+        steps.append({n: v for (n, v), one in zip(given.items(), named, strict=True) if one})
+        steps += [{"addr_0": n, "i_read": 1, "w_en": 0, "w_addr": 0, "w_data": 0} for n in (0, 3)]
+    assert store.model(steps) == store.model([zeros | step for step in steps])
 
 
 GIVEN = """Do something.

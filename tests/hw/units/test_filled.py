@@ -10,14 +10,22 @@ import pytest
 from amaranth.hdl import Shape, Value
 from amaranth.lib.wiring import In
 from norm_rows import extreme_rows, random_rows
-from unit_harness import COMPONENTS, DSP, GOOD
+from slots_harness import row_parameters
+from unit_harness import COMPONENTS, DSP, GOOD, OPERATIONS
 
+from bitformer.hw.program import Instruction, MachineOperation, Program
+from bitformer.hw.timing import MIN_ISSUE
 from bitformer.hw.units.row_statistics import RowStatistics
 
 CYCLES = 600
+PROGRAM = Program(
+    operations=OPERATIONS,
+    instructions=tuple(Instruction(op=n % 2, delta=MIN_ISSUE + n, dst=n) for n in range(3)),
+)
 #: Other parameters than the usual ones: with more than one channel, and numbers that come by.
 CHANGES = {
     "InputPort": {"channels": 2, "steps": 1, "judged": 2},
+    "Sequencer": {"program": PROGRAM, "inputs": 5},
     "TableRows": {"bits": 6, "rows": (17, 7)},
 }
 #: Bits that no noise needs: of numbers whose width is a parameter, but for a row's sum.
@@ -25,12 +33,13 @@ IDLE = {
     "Detector": {"score": 4},
     "Normalizer": {"centred": 1},
     "Operands": {"o_x": 2},
+    "Sequencer": {"needed": 1},
     "VectorSlots": {"slot": 2},
 }
 #: What has its widths from outside, or is only sensible with what belongs together.
 LEFT_OUT = {
     *("Accelerator", "AxiStream", "AddressGenerator", "MatrixEngine", "PostProcessor"),
-    *("RowStatistics", "Sequencer"),
+    "RowStatistics",
 }
 
 
@@ -97,3 +106,17 @@ def test_rows_need_all_bits(followed, name):
     dut = RowStatistics(features=features, bits=bits, ways=2, multiplier=DSP, **more)
     assert statistics(followed, dut, rows) == [dut.model(row) for row in rows]
     assert followed.idle == idle
+
+
+@pytest.mark.parametrize(("name", "more"), [("Drain", {"columns": 5}), ("VectorSlots", {})])
+@pytest.mark.parametrize("rounds", [2, 4])
+def test_counts_of_blocks_need_all_bits(followed, name, more, rounds):
+    operations = (
+        MachineOperation(matrix=True, last_columns=5, rows=4),
+        MachineOperation(slots=5, rows=4),
+    )
+    own = row_parameters(operations, 2, posts=4 // rounds, rounds=rounds)
+    unit = COMPONENTS[name](**own, **more)
+    followed(unit, noise(unit), [])
+    counted = {"column", "final", "head", "left", "rounds", "tail"}
+    assert not counted & followed.idle.keys()

@@ -4,15 +4,17 @@
 import itertools
 
 import pytest
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Fragment, Module, Signal, signed, unsigned
 from amaranth.lib.wiring import In
 
 from bitformer.hw.units.fixed import clamp, round_shift
 from bitformer.hw.units.pipeline import (
     MOST_COPIES,
+    after,
     by_operation,
     copies,
     delay,
+    extended,
     multiply_in_luts,
     registered,
     twice,
@@ -147,6 +149,57 @@ def test_constants_by_operation(combinational, play, values):
     assert [o for (o,) in shown] == values
 
 
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [
+        ([0], unsigned(1)),
+        ([7, 7], unsigned(3)),
+        ([-4, -4], signed(3)),
+        ([0, 1], unsigned(1)),
+        ([0, 7], unsigned(3)),
+        ([8, 3], unsigned(4)),
+        ([-1, 0], signed(1)),
+        ([-8, 7], signed(4)),
+        ([-8, 8], signed(5)),
+        ([n % 8 for n in range(65)], unsigned(3)),
+    ],
+)
+def test_constants_are_as_wide_as_the_widest(values, shape):
+    found = by_operation(Module(), Signal(range(len(values))), values, name="value")
+    assert found.shape() == shape
+
+
+def test_more_constants_than_a_lut_has_are_a_tree_of_choices():
+    for count, looked_up in ((64, True), (65, False)):
+        m = Module()
+        by_operation(m, Signal(7, name="op"), [n % 5 for n in range(count)], name="value")
+        statements = repr(Fragment.get(m, None).statements)
+        assert ("(slice (sig op) 6:7)" not in statements) is looked_up
+
+
+@pytest.mark.parametrize("words", range(2, 18))
+def test_the_place_behind_one_in_a_ring(combinational, play, words):
+    """Of a power of two the number wraps by itself: that takes no comparison."""
+    shape = unsigned((words - 1).bit_length())
+    dut = combinational(inputs={"i": In(shape)}, shape=shape, build=lambda m, c: after(c.i, words))
+    shown = play(dut, [{"i": n} for n in range(words)], ["o"])
+    assert [o for (o,) in shown] == [(n + 1) % words for n in range(words)]
+    assert ("==" in repr(after(Signal(shape), words))) is (words.bit_count() != 1)
+
+
+def test_a_number_alone_is_extended_with_its_sign(combinational, play):
+    dut = combinational(
+        inputs={"whole": In(8), "alone": In(1)},
+        shape=signed(8),
+        build=lambda m, c: extended(c.alone, c.whole[:3], c.whole).as_signed(),
+    )
+    steps = [{"whole": whole, "alone": alone} for whole in range(256) for alone in (0, 1)]
+    shown = play(dut, steps, ["o"])
+    assert [o for (o,) in shown] == [
+        signed_value(step["whole"], 3 if step["alone"] else 8) for step in steps
+    ]
+
+
 @pytest.mark.parametrize("bits", [(1, 1), (1, 4), (4, 1), (3, 5), (5, 3), (4, 4)])
 @pytest.mark.parametrize("shape", [signed, unsigned])
 def test_products_in_luts(combinational, play, shape, bits):
@@ -201,6 +254,7 @@ def test_clamp(combinational, play, low, high):
     )
     shown = play(dut, [{"i": value} for value in numbers(shape)], ["o"])
     assert [o for (o,) in shown] == [min(max(value, low), high) for value in numbers(shape)]
+    assert clamp(Signal(shape), low, high).shape() == signed(signed_bits(low, high))
 
 
 @pytest.mark.parametrize(
