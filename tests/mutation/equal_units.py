@@ -1,0 +1,321 @@
+"""Mutants of the units that no test can notice."""
+
+__all__ = ["UNITS"]
+
+#: Of each file its lines, and of each line what changes, to what, and the reason.
+_CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
+    "assembly": {
+        "parameter_bits=(depth - 1).bit_length(),": [
+            (
+                "1",
+                "0",
+                "no slot reads beyond the table: the bit above is dropped at the memory's port",
+            )
+        ],
+    },
+    "class_choice": {
+        "with m.Elif(score > second):": [
+            (
+                "score > second",
+                "(score >= second)",
+                "a score that is the second's is the same number",
+            )
+        ],
+    },
+    "column_store": {
+        "depth=max(2, self.spec.depth),": [
+            ("2", "1", "of a memory of one word there is the same word at each address")
+        ],
+    },
+    "detector": {
+        "aim = Mux(aim < 0, -aim, aim)": [("aim < 0", "(aim <= 0)", "0 is its own negative")],
+        'return step(Mux(level < 0, -level, level)[: self.level_bits - 1], "magnitude")': [
+            ("level < 0", "(level <= 0)", "0 is its own negative")
+        ],
+        "for stage in range(1, 8):": [
+            ("8", "9", "a stage that nothing reads"),
+            ("1", "0", "a stage that nothing reads"),
+        ],
+    },
+    "drain": {
+        "final = Signal(range(max(2, columns)), reset_less=True)": [
+            ("2", "1", "of one column the number is always 0, which takes no bit")
+        ],
+        "for port, half in ((self.o_group_lower, 0), (self.o_group_upper, 1)):": [
+            ("0", "1", "both halves are copies of the same number")
+        ],
+        "column = Signal(range(max(2, columns)))": [
+            ("2", "3", "of two columns the bit above is always 0")
+        ],
+    },
+    "drained_sums": {
+        "return [(only, Const(0, 1))]": [
+            ("1", "2", "a carry of 0, of more bits or none"),
+            ("1", "0", "a carry of 0, of more bits or none"),
+        ],
+        "carry = Const(0, 1)": [
+            ("1", "2", "a carry of 0, of more bits or none"),
+            ("1", "0", "a carry of 0, of more bits or none"),
+        ],
+        "return [(Mux(packed, low, only), Const(0, 1)), (Mux(packed, whole >> k, only), carry)]": [
+            ("1", "2", "a carry of 0, of more bits or none"),
+            ("1", "0", "a carry of 0, of more bits or none"),
+        ],
+    },
+    "fixed": {
+        "limited = Mux(value < low, low, Mux(value > high, high, value))": [
+            ("value < low", "(value <= low)", "a limit is the same number, limited or not"),
+            ("value > high", "(value >= high)", "a limit is the same number, limited or not"),
+        ],
+    },
+    "gelu": {
+        "padded = [*table, *[0] * (half + 1 - len(table))]": [
+            (
+                "half + 1 - len(table",
+                "(half + 1 + len(table)",
+                "zeros behind those that an index reaches",
+            )
+        ],
+    },
+    "key_value_writer": {
+        "return Const(0, 1), come": [("1", "2", "the constant is 0, of one bit or two")],
+        "place, word = Signal(range(max(2, slots)), reset_less=True), Signal.like(self.o_addr)": [
+            ("2", "3", "of two slots the bit above is always 0"),
+            ("2", "1", "of one slot the place is always 0"),
+        ],
+    },
+    "layernorm": {
+        "_PART = -(-FACTOR_BITS // 3)": [
+            ("3", "4", "a factor of 9 bits is cut into parts of 3 all the same")
+        ],
+    },
+    "lut_adder": {
+        "for row in range(32):": [("32", "33", "a row more, of zeros")],
+        "rest = Const(0, cells.bits - len(select))": [
+            ("0", "1", "nothing reads a piece beyond the sum")
+        ],
+    },
+    "lut_column": {
+        "found.append(_added(m, platform, adder, own, values, len(x(0)), name, level))": [
+            ("0", "1", "an activation has as many bits at each level")
+        ],
+    },
+    "matrix_engine": {
+        "(1, word[half : 2 * half], self.soft_sum_bits, self.product_bits - self.pack_shift),": [
+            ("1", "2", "part of the names of registers, and nothing else")
+        ],
+        "if j < self.columns - self.soft + self.broad:": [
+            (
+                "j < self.columns - self.soft + self.broad",
+                "(j <= self.columns - self.soft + self.broad)",
+                (
+                    "no single weight goes to the column, and of a packed word the longer "
+                    "weight is the same number"
+                ),
+            )
+        ],
+        "pairs = self.apart and not self.always_packed": [
+            (
+                "self.apart and not self.always_packed",
+                "(self.apart or not self.always_packed)",
+                (
+                    "sums that are not apart leave `pair` unused, and where all is packed it is "
+                    "always 1"
+                ),
+            )
+        ],
+    },
+    "product_pair": {
+        (
+            "own = [(gamma | Const(0, signed(GAMMA_BITS)))[:GAMMA_BITS].as_signed() for gamma "
+            "in gammas]"
+        ): [
+            (
+                "signed(GAMMA_BITS",
+                "(signed(GAMMA_BITS - 1)",
+                "a scale that has fewer bits is the same number in a bit less",
+            )
+        ],
+    },
+    "reads": {
+        'name="last", depth=2 * channels, width=port.bits, read_ports=2, placement="distributed"': [
+            ("2 ", "3 ", "words that are not addressed")
+        ],
+        "following = Signal(range(max(2, channels)))": [
+            ("2", "3", "the number of a channel has a bit above that is 0"),
+            ("2", "1", "of one channel the number is always 0"),
+        ],
+        "turn = drained_turn = Const(0, 1)": [
+            ("0", "1", "one token row has no rounds, and nothing reads it"),
+            ("1", "2", "one token row has no rounds, and nothing reads it"),
+            ("1", "0", "one token row has no rounds, and nothing reads it"),
+        ],
+        (
+            "Cat(joined[place * pair : (place + 1) * pair], Const(0, column - pair)) for place "
+            "in places"
+        ): [("0", "1", "bits above a pair are don't-care")],
+    },
+    "result_slots": {
+        "way = Array([Const(0b01, 2), Const(0b10, 2)])[place]": [
+            (" 2),", " 3),", "bits above the ways are dropped"),
+            (" 2)]", " 3)]", "bits above the ways are dropped"),
+            (" 2),", " 1),", "0b01 in one bit is the same number"),
+        ],
+    },
+    "row_results": {
+        "half = (engine.product_bits + engine.extension) // 2": [
+            ("2", "3", "both halves of an accumulator are read by copies of the same number"),
+            ("2", "1", "both halves of an accumulator are read by copies of the same number"),
+            (
+                "engine.product_bits + engine.extension",
+                "(engine.product_bits - engine.extension)",
+                "both halves of an accumulator are read by copies of the same number",
+            ),
+        ],
+        "copy = row * drain.copies // len(units.engines)": [
+            (
+                "row * drain.copies",
+                "(row + drain.copies)",
+                "copies hold the same number: which of them a row reads is a matter of loads",
+            )
+        ],
+        "depth=1 << len(drain.o_column),": [
+            ("1", "2", "twice as many words, of which the upper half is not addressed")
+        ],
+    },
+    "row_statistics": {
+        "turn, begins = Const(0, 1), (first, first)": [
+            ("1", "2", "the constant is 0, of one bit or two")
+        ],
+        "_COARSE, _KEPT = 16, 24": [
+            ("24", "25", "the table looks at 8 bits, shifted by 14 at most"),
+            ("24", "23", "the table looks at 8 bits, shifted by 14 at most"),
+        ],
+    },
+    "sequencer": {
+        '"o_addr": Out(range(max(2, len(program.instructions)))),': [
+            (
+                "2",
+                "3",
+                "of two instructions the bit above is always 0, and dropped at the memory's port",
+            )
+        ],
+        "waiting = Signal(range(_FETCH + 1), init=_FETCH)": [("1", "2", "as many bits")],
+    },
+    "softmax": {
+        "total, final = Signal(bits, reset_less=True), Signal(max(9, bits), reset_less=True)": [
+            ("9", "10", "of one key the sum has 8 bits: what is above them is 0")
+        ],
+        "larger = Mux(larger > score, larger, score)": [
+            ("larger > score", "(larger >= score)", "of two equal scores either is the larger")
+        ],
+        "with m.If(valid & (first | (best > self.o_maximum))):": [
+            (
+                "best > self.o_maximum",
+                "(best >= self.o_maximum)",
+                "the same number is written again",
+            )
+        ],
+    },
+    "store": {
+        "_LUT_ROM = 64": [
+            (
+                "64",
+                "65",
+                (
+                    "how many copies of an address there are, each for its part of a word, "
+                    "changes no word"
+                ),
+            )
+        ],
+        "depth=max(2, area[1]),": [
+            ("2", "1", "of a memory of one word there is the same word at each address")
+        ],
+        "_LOADS = 48": [
+            (
+                "48",
+                "49",
+                (
+                    "how many copies of an address there are, each for its part of a word, "
+                    "changes no word"
+                ),
+            ),
+            (
+                "48",
+                "47",
+                (
+                    "how many copies of an address there are, each for its part of a word, "
+                    "changes no word"
+                ),
+            ),
+        ],
+        "number = max(1, min(MOST_COPIES, bits, -(-loads // _LOADS)))": [
+            ("1", "0", "there is a bit, and a load, at least"),
+            (
+                "-loads // _LOADS",
+                "(-loads * _LOADS)",
+                (
+                    "how many copies of an address there are, each for its part of a word, "
+                    "changes no word"
+                ),
+            ),
+            (
+                "-(",
+                "(",
+                (
+                    "how many copies of an address there are, each for its part of a word, "
+                    "changes no word"
+                ),
+            ),
+            (
+                "-loads",
+                "(loads)",
+                (
+                    "how many copies of an address there are, each for its part of a word, "
+                    "changes no word"
+                ),
+            ),
+        ],
+        "offset = (address - row)[: bits_for(max(2, rows) - 1)]": [
+            ("2", "3", "bits that are 0, or dropped at the memory's port"),
+            ("1", "0", "bits that are 0, or dropped at the memory's port"),
+            (
+                "max(2, rows) - 1",
+                "(max(2, rows) + 1)",
+                "bits that are 0, or dropped at the memory's port",
+            ),
+            ("2", "1", "a number needs a bit at least"),
+        ],
+    },
+    "sums": {
+        'beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)': [
+            (
+                "True",
+                "False",
+                "a sum begins anew with its first product, which masks what was there",
+            )
+        ],
+    },
+    "table_rows": {
+        "return [number * stride if 0 <= number < rows else 0 for number, rows, stride in found]": [
+            (" 0 <", " 1 <", "row 0 begins at 0")
+        ],
+    },
+    "weight_columns": {
+        "return Cat(numbers, Const(0, self.column_bits - len(numbers)))": [
+            ("0", "1", "bits above a pair are don't-care")
+        ],
+    },
+    "writes": {
+        "here = slot.posts[number] if len(units.posts) > 1 else Const(1, 1)": [
+            ("1)", "2)", "it is true in two bits as in one")
+        ],
+    },
+}
+#: (file, lines before, lines behind): the reason.
+UNITS = {
+    (f"hw/units/{name}.py", was, was.replace(old, new)): reason
+    for name, lines in _CHANGES.items()
+    for was, changes in lines.items()
+    for old, new, reason in changes
+}
