@@ -21,7 +21,7 @@ class LinkSignature(wiring.Signature):
         Bytes to send. A link may need those of a frame without a gap after the first.
     drop : Out(1)
         High for one cycle when nobody will hear the rest of the answer. A byte of the next request
-        follows two cycles later at the earliest.
+        follows in the next cycle at the earliest.
     """
 
     def __init__(self):

@@ -104,7 +104,7 @@ class ElasticBus(wiring.Component):
         received, place, whole = Signal(8, reset_less=True), Signal(3), Signal()
         m.d.sync += whole.eq(edge & (place == 7))
         with m.If(edge):
-            m.d.sync += [received.eq(Cat(mosi, received[:7])), place.eq(place + 1)]
+            m.d.sync += [received.eq(Cat(mosi, received)), place.eq(place + 1)]
 
         # kind of the next byte: command, high and low half of the address, data
         part, reading, writing = Signal(2), Signal(), Signal()

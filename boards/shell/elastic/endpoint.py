@@ -187,7 +187,8 @@ class ElasticEndpoint(wiring.Component):
             m.d.comb += following.eq(index + 1)
             m.d.sync += left.eq(left - 1)
 
-        m.d.comb += [reader.i.payload.eq(read.data), writer.o.ready.eq(1)]
+        # what is ended is reset a little later, and may still offer a result: none is begun
+        m.d.comb += [reader.i.payload.eq(read.data), writer.o.ready.eq(self.o_busy)]
         with m.If(self.o_busy):
             m.d.comb += [read.addr.eq(place(following, 0)), write.addr.eq(place(index, 1))]
             m.d.comb += write.data.eq(writer.o.payload)

@@ -1,4 +1,4 @@
-"""The SPI slave by itself, cycle by cycle: pins that change with the clock, and what follows when."""
+"""The SPI slave by itself, cycle by cycle: what follows when a pin changes, and when."""
 
 import random
 from types import SimpleNamespace
@@ -20,9 +20,9 @@ def play(pins, answers=(), *, since=0):
     """Play the pins; return what the link does in each cycle.
 
     ``answers`` : frames that wait for the host one after another, from cycle ``since`` on; the next
-    one after a drop or when the one before is over.
+    one after a drop, or after the transfer in which the one before was read.
     """
-    dut, link = SpiLink(), None
+    dut = SpiLink()
     link = dut.link
     seen = SimpleNamespace(miso=[], quiet=[], drops=[], bytes=[], taken=[], stands=[])
     waiting = [list(answer) for answer in answers]
@@ -32,6 +32,8 @@ def play(pins, answers=(), *, since=0):
 
     async def bench(ctx):
         for cycle, (cs, sck, mosi) in enumerate([*pins, *[(0, 0, 0)] * 10]):
+            if not cs and waiting and not waiting[0]:
+                del waiting[0]
             there = bool(waiting and waiting[0]) and cycle >= since
             ctx.set(pads, cs | sck << 1 | mosi << 2)
             ctx.set(tx, 1 | waiting[0][0] << 1 if there else 0xFF << 1)
@@ -79,7 +81,7 @@ def test_a_request_arrives_byte_by_byte_and_nothing_goes_back(clock):
     ):
         assert set(seen.stands[cycle:until]) == {byte}
     quiet = [1] * QUIET + [0] * end
-    assert seen.quiet[:len(quiet)] == quiet
+    assert seen.quiet[: len(quiet)] == quiet
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
@@ -148,7 +150,7 @@ def test_an_answer_that_waits_is_void_with_a_request():
 
 @pytest.mark.parametrize("bits", range(1, 17))
 def test_bits_that_chip_select_cuts_off_leave_nothing(bits):
-    """Neither in what comes next, nor do they make a request of a transfer, nor an answer of one."""
+    """Nor do they make a request of a transfer that follows, nor an answer."""
     pins = list(transfer(b"\xff\xff", bits=bits))
     second = list(transfer(b"\x5a\x01"))
     seen = play([*pins, *second, *transfer(b"\x00\x66")])
@@ -172,10 +174,10 @@ def test_transfers_with_eight_cycles_between_them_and_four_before_the_first_edge
     sent = [bytes([rng.randrange(1, 256), rng.randrange(256)]) for _ in range(12)]
     pins = [pin for data in sent for pin in transfer(data, clock=(2, 4), lead=4, trail=0)]
     assert [byte for _, byte in play(pins).bytes] == [*b"".join(sent)]
-    answers = [[rng.randrange(256) for _ in range(2)] for _ in range(12)]
+    answer = rng.randbytes(24)
     pins = [pin for _ in sent for pin in transfer(bytes(2), clock=(2, 4), lead=4, trail=0)]
-    # all but the last end with their last bit: nothing of them is left
-    assert read(play(pins, [sum(answers, [])[:2]]), pins)[:16] == as_bits(answers[0])
+    # what each transfer leaves is nothing: a byte is taken with chip select, and one within it
+    assert read(play(pins, [answer[k : k + 2] for k in range(0, 24, 2)]), pins) == as_bits(answer)
 
 
 def test_rate():

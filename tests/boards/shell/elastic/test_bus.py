@@ -72,7 +72,7 @@ def test_bytes_are_written_from_an_address_on(phase, clock, first):
     ("clock", "first"), [*zip(CLOCKS, [0x0100, 0x3FFF, 0xFFFE, 0x5AA4], strict=True)]
 )
 def test_bytes_are_read_from_an_address_on(phase, clock, first):
-    pins, ends = spoken(phase, [0x40, first >> 8, first & 0xFF, 0xFF, 0x80, 0], clock=clock)
+    pins, _ = spoken(phase, [0x40, first >> 8, first & 0xFF, 0xFF, 0x80, 0], clock=clock)
     written, miso, unknown = play(pins, phase)
     reads, _, (end,) = edges(pins, falls=bool(phase))
     bits = as_bits(kept(first + k & 0xFFFF) for k in range(4))
@@ -102,7 +102,7 @@ def test_another_command_does_nothing_and_is_told(phase, command):
 
 
 @PHASES
-@pytest.mark.parametrize("bits", [*range(9), 15, 16, 17, *range(23, 33), 39, 40])
+@pytest.mark.parametrize("bits", [0, 7, 8, 9, 16, 23, 24, 25, 31, 32, 33, 40])
 def test_whole_bytes_count_and_the_rest_leaves_nothing(phase, bits):
     pins, _ = spoken(phase, [0x80, 0x12, 0x34, 0x56, 0x78], bits=bits)
     after, _ = spoken(phase, [0x80, 0xAB, 0xCD, 0xEF])
@@ -112,7 +112,7 @@ def test_whole_bytes_count_and_the_rest_leaves_nothing(phase, bits):
 
 
 @PHASES
-@pytest.mark.parametrize("trail", range(8))
+@pytest.mark.parametrize("trail", [0, 1, 2, 3, 4, 6])
 def test_chip_select_ends_what_is_read(phase, trail):
     """Though a byte may be on its way; and the next transfer reads from its own address on."""
     clock = (2, 6) if phase else (6, 2)
