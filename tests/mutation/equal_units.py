@@ -125,6 +125,22 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             )
         ],
     },
+    "postprocessor": {
+        "rows = max(1, widths.norm_features), max(2, widths.norm_bits)": [
+            ("1", "2", "without a LayerNorm nothing reads the port"),
+            ("2", "3", "without a LayerNorm nothing reads the port"),
+        ],
+        "bits = min(max(len(u), 2), most)": [
+            ("2", "3", "a number extended by its sign is the same")
+        ],
+        "never_negative = unsigned(max(1, factor_bits - 1))": [
+            ("1,", "2,", "a number extended by zeros is the same")
+        ],
+        "bits = max(self.widths.result_bits, 1 + max(self.gelu, default=0))": [
+            ("1", "2", "a number extended by its sign is the same"),
+            ("0", "1", "where nothing is GELU, a result has two bits or more"),
+        ],
+    },
     "product_pair": {
         (
             "own = [(gamma | Const(0, signed(GAMMA_BITS)))[:GAMMA_BITS].as_signed() for gamma "
@@ -191,6 +207,24 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             ("24", "25", "the table looks at 8 bits, shifted by 14 at most"),
             ("24", "23", "the table looks at 8 bits, shifted by 14 at most"),
         ],
+        "table = Array(Const(i * i, 2 * bits - 2) for i in range(1 << (bits - 1)))": [
+            ("2 ", "3 ", "a constant's bits above its number are 0"),
+            ("2 * bits - 2", "(2 * bits + 2)", "a constant's bits above its number are 0"),
+            ("1)", "0)", "entries that no number reaches"),
+            ("bits - 1", "(bits + 1)", "entries that no number reaches"),
+            ("1 ", "2 ", "entries that no number reaches"),
+        ],
+        "square = Array(Const(n * n, 2 * bits) for n in range(1 << bits))": [
+            ("1", "2", "entries that no number reaches")
+        ],
+        "product = Array(Const((n & 15) * (n >> bits), 2 * bits) for n in range(1 << 2 * bits))": [
+            (", 2 *", ", 3 *", "entries that no number reaches"),
+            ("< 2 *", "< 3 *", "entries that no number reaches"),
+            ("1 ", "2 ", "entries that no number reaches"),
+        ],
+        "lower = Cat(held[:split], Const(0, 1)).as_signed()": [
+            ("1", "2", "a sign of 0, in one bit or two")
+        ],
     },
     "sequencer": {
         '"o_addr": Out(range(max(2, len(program.instructions)))),': [
@@ -215,6 +249,10 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
                 "(best >= self.o_maximum)",
                 "the same number is written again",
             )
+        ],
+        "step = Signal(range(headroom + 2))": [("2", "3", "steps that do not come")],
+        "table = Array(Const(value, 9) for value in numerics.RECIPROCAL_TABLE)": [
+            ("9", "10", "a constant's bits above its number are 0")
         ],
     },
     "store": {

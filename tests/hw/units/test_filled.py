@@ -26,7 +26,7 @@ PROGRAM = Program(
 CHANGES = {
     "InputPort": {"channels": 2, "steps": 1, "judged": 2},
     "Sequencer": {"program": PROGRAM, "inputs": 5},
-    "TableRows": {"bits": 6, "rows": (17, 7)},
+    "TableRows": {"bits": 6, "rows": (17, 8)},
 }
 #: Bits that no noise needs: of numbers whose width is a parameter, but for a row's sum.
 IDLE = {
