@@ -4,6 +4,8 @@
 import random
 
 import pytest
+from amaranth.hdl import Fragment
+from registers_harness import registers
 
 from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.timing import KEPT, KEYED
@@ -174,3 +176,11 @@ def test_a_slot_that_is_lost_is_found(play, monkeypatch):
 def test_mistakes_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         make(**changes)
+
+
+@pytest.mark.parametrize("queue", [1, 2, 3, 4, 5, 8, 9])
+def test_a_queue_has_a_power_of_two_of_words(queue):
+    """And its places a bit more: a full one is not an empty one."""
+    found = registers(Fragment.get(make(queue=queue), None))
+    (bits,) = (len(signal) for _, signal in found if signal.name == "head")
+    assert bits == (queue - 1).bit_length() + 1

@@ -150,11 +150,12 @@ def test_elements_that_are_narrower(play):
     assert statistics(play, dut, rows) == models(dut, rows)
 
 
-def test_statistics_wait_in_order(play):
+@pytest.mark.parametrize(("queue", "shift"), [(32, 25), (5, 16), (3, 8), (2, 4), (1, 0)])
+def test_statistics_wait_in_order(play, queue, shift):
+    """Those of as many rows as the queue holds: a row ends every four cycles."""
     rows = random_rows(4, 8, 7, 5)
-    # all rows but the first wait for the ones before to be taken
-    dut = unit(4, 8)
-    assert statistics(play, dut, rows, shift=25) == models(dut, rows)
+    dut = unit(4, 8, queue=queue)
+    assert statistics(play, dut, rows, shift=shift) == models(dut, rows)
 
 
 def test_latency_is_exact(play):
