@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bitformer.hw import timing
 from bitformer.hw.design import Geometry
-from bitformer.hw.lowering.allocate import FOREVER, Lifetime, MemoryBlock, lifetimes, merge
+from bitformer.hw.lowering.allocate import FOREVER, MemoryBlock, lifetimes, merge
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.lowering.token_rows import blocks
 from bitformer.hw.program import Addend, Destination, Instruction, MachineOperation, Program, Source
@@ -108,7 +108,7 @@ def _in_lanes(
     parts, slots = geometry.dynamic_parts, geometry.dynamic_slots
     if destination is Destination.OUTPUT:
         return
-    lives = Lifetime(write=0, issued=0, read=0, last_reader=0)
+    lives = FOREVER  # those of its rows take their place
     if destination is Destination.KEY:
         words = -(-rows // slots) * -(-spec.features // parts)
         yield MemoryBlock(key=(spec.name, 0), words=words, lives=lives, rows=rows, lanes=rows)

@@ -75,7 +75,7 @@ def geometry_of(
         soft_sums = max(own, default=0).bit_length() + 1
     single = [op for op in model.linears if weights.formats[op.y] in weights.single]
     broad_bits = max((max(2, op.weight_bits) for op in single), default=0)
-    broad_sums = max((lane_dot(model, op, rows) for op in single), default=0)
+    broad_sums = [lane_dot(model, op, rows) for op in single]
     return Geometry(
         columns=weights.columns,
         ways=ways,
@@ -109,7 +109,7 @@ def geometry_of(
         soft_bits=max((tensors[op.x].bits for op in [*soft, *single]), default=0),
         soft_sum_bits=soft_sums,
         broad_bits=broad_bits,
-        broad_sum_bits=broad_sums.bit_length() + 1 if single else 0,
+        broad_sum_bits=max(broad_sums).bit_length() + 1 if single else 0,
         **post,
     )
 
@@ -121,8 +121,7 @@ def _upper_bits(model: IntegerModel, wide: frozenset[str], multiplier: Multiplie
     """
     bounds = model.multiplicand_bounds.items()
     bits = [bound.bit_length() + 1 - multiplier.split for y, bound in bounds if y in wide]
-    longest = max(bits, default=0)
-    return longest if longest > multiplier.long_bits else 0
+    return max((own for own in bits if own > multiplier.long_bits), default=0)
 
 
 def _check(widths: Mapping[str, int], multiplier: Multiplier) -> None:

@@ -1,9 +1,19 @@
 """Rows that live at once never share memory, and the memory is no larger than it must be."""
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitformer.hw.lowering.allocate import Lifetime, MemoryBlock, allocate, merge
+from bitformer.hw.lowering.allocate import (
+    FOREVER,
+    Lifetime,
+    MemoryBlock,
+    allocate,
+    lifetimes,
+    merge,
+)
+from bitformer.hw.program import MachineOperation
+from bitformer.hw.timetable import Event, Read, RowTask
 
 
 @st.composite
@@ -78,3 +88,89 @@ def test_rows_of_a_block_are_a_pitch_apart():
     assert one.addresses == {("t", 2): 7}
     whole = MemoryBlock(key=("t", 0), words=9, lives=life(0, 1), rows=3, pitch=3, address=4)
     assert whole.addresses == {("t", 0): 4, ("t", 1): 7, ("t", 2): 10}
+
+
+def block(words, first, last, align=1):
+    return MemoryBlock(key=("t", first), words=words, align=align, lives=life(first, last))
+
+
+def test_a_gap_is_filled_to_its_last_word():
+    for words, address in ((4, 2), (5, 8)):
+        found = [block(2, 0, 99), block(4, 1, 9), block(2, 2, 99), block(words, 20, 30)]
+        assert [one.address for one in found if allocate(found)] == [0, 2, 6, address]
+    # behind what lives, at a multiple of so many words
+    found = [block(3, 0, 99), block(4, 1, 99, align=4), block(2, 2, 99, align=2), block(1, 3, 99)]
+    assert [one.address for one in found if allocate(found)] == [0, 4, 8, 3]
+
+
+def test_what_is_kept_for_ever_shares_with_nothing():
+    kept = MemoryBlock(key=("k", 0), words=2, lives=FOREVER)
+    late = MemoryBlock(key=("t", 0), words=2, lives=life(10**15, 10**15))
+    assert allocate([kept, late]) == 4
+    assert allocate([MemoryBlock(key=("t", 0), words=2, lives=life(0, 1)), kept]) == 4
+
+
+def test_memory_is_free_behind_the_last_read_in_cycles_and_in_order():
+    for write, issued, depth in ((11, 6, 2), (10, 6, 4), (11, 5, 4)):
+        first = Lifetime(write=0, issued=0, read=10, last_reader=5)
+        second = Lifetime(write=write, issued=issued, read=50, last_reader=50)
+        pair = [
+            MemoryBlock(key=("t", n), words=2, lives=own) for n, own in enumerate((first, second))
+        ]
+        assert allocate(pair) == depth
+
+
+def test_rows_side_by_side_have_one_address():
+    one = MemoryBlock(
+        key=("t", 1), words=6, lives=life(0, 1), rows=5, pitch=3, lanes=2, step=2, address=10
+    )
+    assert [*one.numbers] == [1, 3, 5, 7, 9]
+    assert one.addresses == {
+        ("t", n): 10 + p for n, p in zip(one.numbers, (0, 0, 3, 3, 6), strict=True)
+    }
+    assert block(1, 0, 1).address == -1
+
+
+def issued(tensor, row, writes, reads=(), *, engine=0, post=0, **fields):
+    """A row that writes in these cycles, and what it reads until when."""
+    operation = MachineOperation(tensor=tensor)
+    task = RowTask(
+        operation=operation,
+        tensor=tensor,
+        row=row,
+        first=0,
+        features=1,
+        reads=tuple(reads),
+        **fields,
+    )
+    return Event(
+        row=task, issue=0, reason="", writes=np.array(writes), engine_last=engine, post_last=post
+    )
+
+
+def test_a_row_lives_from_its_first_write_to_its_last_read():
+    events = [
+        issued("a", 0, [5, 7], count=2),
+        issued("b", 0, [9, 12]),
+        issued("b", 0, [8, 20]),
+        issued("c", 0, [30], [Read(tensor="a", row=0, count=2)], engine=25, post=99),
+        issued(
+            "c", 1, [40], [Read(tensor="a", row=0), Read(tensor="b", post=True)], engine=22, post=45
+        ),
+        issued("d", 0, [50], [Read(tensor="input", rows=3), Read(tensor="c", rows=2)], engine=60),
+    ]
+    found = {
+        key: (own.write, own.issued, own.read, own.last_reader)
+        for key, own in lifetimes(events).items()
+    }
+    assert found == {
+        # a block's rows are written together; a later read may end earlier
+        ("a", 0): (5, 0, 25, 4),
+        ("a", 1): (5, 0, 25, 3),
+        # a row in two pieces is there from the first on
+        ("b", 0): (8, 1, 45, 4),
+        ("c", 0): (30, 3, 60, 5),
+        ("c", 1): (40, 4, 60, 5),
+        # what nobody reads lives until it is written
+        ("d", 0): (50, 5, 50, 5),
+    }

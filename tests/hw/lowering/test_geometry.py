@@ -182,3 +182,13 @@ def test_a_single_weight_in_luts_has_two_bits_or_more(made, weight_bits, bits):
     assert 1 << found.broad_sum_bits - 2 <= dot < 1 << found.broad_sum_bits - 1
     assert found.soft_bits == made.model.tensors[first.x].bits
     assert (made().broad_bits, made().broad_sum_bits) == (0, 0)
+
+
+def test_where_all_is_wide_nothing_is_narrow(made, monkeypatch):
+    names = frozenset(made.model.bounds)
+    monkeypatch.setattr(module, "wide_operations", lambda *_: names)
+    assert made().narrow_bits == 1
+    few = frozenset([*names][1:])
+    monkeypatch.setattr(module, "wide_operations", lambda *_: few)
+    (alone,) = names - few
+    assert made().narrow_bits == made.model.bounds[alone].total.bit_length() + 1
