@@ -18,8 +18,10 @@ class Lifetime:
     last_reader: int
 
 
+#: Later than any cycle, and than any place in the order of issue.
+_NEVER = 1 << 62
 #: Of what is kept from inference to inference: nothing else has its memory.
-FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=1 << 62)
+FOREVER = Lifetime(write=0, issued=0, read=_NEVER, last_reader=_NEVER)
 
 
 @dataclass(kw_only=True)

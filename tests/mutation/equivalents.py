@@ -12,9 +12,29 @@ __all__ = ["EQUIVALENTS"]
 EQUIVALENTS: dict[tuple[str, str, str], str] = {
     (
         "hw/lowering/allocate.py",
-        "FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=1 << 62)",
-        "FOREVER = Lifetime(write=0, issued=0, read=1 << 62, last_reader=0 << 62)",
-    ): "what is never read for the last time is not over, whoever reads it last",
+        "FOREVER = Lifetime(write=0, issued=0, read=_NEVER, last_reader=_NEVER)",
+        "FOREVER = Lifetime(write=1, issued=0, read=_NEVER, last_reader=_NEVER)",
+    ): "it is issued before whatever was read for the last time: when it is written says no more",
+    (
+        "hw/lowering/allocate.py",
+        "FOREVER = Lifetime(write=0, issued=0, read=_NEVER, last_reader=_NEVER)",
+        "FOREVER = Lifetime(write=0, issued=1, read=_NEVER, last_reader=_NEVER)",
+    ): "it is written before whatever was read for the last time: when it is issued says no more",
+    (
+        "hw/lowering/allocate.py",
+        "_NEVER = 1 << 62",
+        "_NEVER = 2 << 62",
+    ): "later than any cycle as well",
+    (
+        "hw/lowering/allocate.py",
+        "_NEVER = 1 << 62",
+        "_NEVER = 1 << 61",
+    ): "later than any cycle as well",
+    (
+        "hw/lowering/allocate.py",
+        "_NEVER = 1 << 62",
+        "_NEVER = 1 << 63",
+    ): "later than any cycle as well",
     (
         "hw/lowering/beside.py",
         "_PATIENCE = range(0, 129, 8)",

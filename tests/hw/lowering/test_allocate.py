@@ -174,3 +174,12 @@ def test_a_row_lives_from_its_first_write_to_its_last_read():
         # what nobody reads lives until it is written
         ("d", 0): (50, 5, 50, 5),
     }
+
+
+def test_the_largest_first_and_not_the_smallest():
+    found = [
+        MemoryBlock(key=("t", n), words=words, lives=life(*lives))
+        for n, (words, lives) in enumerate(((1, (20, 25)), (3, (20, 31)), (5, (30, 47))))
+    ]
+    assert (allocate(found), allocate(found, by_size=True)) == (9, 8)
+    assert allocate([]) == allocate([], by_size=True) == 0

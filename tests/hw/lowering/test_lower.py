@@ -15,7 +15,7 @@ from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
 from bitformer.hw.program import Instruction, MachineOperation, Program
 from bitformer.model import ir, numerics, reference
-from bitformer.model.config import TransformerConfig
+from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.operations.linear import rows_of
@@ -220,3 +220,17 @@ def test_a_zero_point_beyond_the_accumulator_is_refused(shift):
     far = replace(model, tensors={**model.tensors, name: hidden}, operations=operations)
     with pytest.raises(UserError, match=r"^post-processor must stay within 48 bits, not need 6\d$"):
         lower(far)
+
+
+@pytest.mark.parametrize(("rows", "posts"), [(4, 1), (4, 2), (2, 1)])
+def test_a_post_processor_takes_its_rows_of_a_group_without_a_gap(rows, posts):
+    config = named_config("tiny").replace(d_model=8, ffn=12, linear_path=False)
+    design = lower(initialize(config, samples=8), rows=rows, posts=posts, lanes=8 * rows)
+    partial = 0
+    for event in design.schedule.events:
+        op, turns = event.row.operation, -(-event.row.count // posts)
+        if op.matrix and turns > 1:
+            last = sorted({*event.writes.tolist()})[-turns * op.last_columns :]
+            assert last == [*range(last[0], last[0] + turns * op.last_columns)]
+            partial += op.groups > 1 and op.last_columns < op.columns
+    assert partial

@@ -1,283 +1,23 @@
 """Lowering as a property of random models: what the hardware relies on holds for every one."""
 
-import itertools
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from design_strategies import designs, several
 from hypothesis import given
+from hypothesis import strategies as st
+from lowered_harness import CHECKS, check_post_processor, check_reads
 
 from bitformer.hw import timing
-from bitformer.hw.lowering.allocate import allocate
-from bitformer.hw.lowering.encode import memory_blocks
-from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.program import Destination, Source
-from bitformer.hw.widths import signed_value
-from bitformer.model import ir
-from bitformer.model.config import TransformerConfig, named_config
+from bitformer.hw.lowering.priorities import Priorities
+from bitformer.hw.lowering.schedule import _Timeline, schedule
+from bitformer.hw.program import Destination, MachineOperation
+from bitformer.hw.timetable import Read, RowTask
+from bitformer.model.config import TransformerConfig
 from bitformer.model.initialize import initialize
-
-
-def check_timetable(design):
-    events, program = design.schedule.events, design.program
-    issues = [event.issue for event in events]
-    assert all(b - a >= timing.MIN_ISSUE for a, b in itertools.pairwise(issues))
-    assert [i.delta for i in program.instructions[:-1]] == np.diff(issues).tolist()
-    assert program.instructions[-1].delta >= timing.MIN_ISSUE
-    assert design.interval == program.cycles == sum(i.delta for i in program.instructions)
-
-
-def check_post_processor(design):
-    """One slot a cycle."""
-    taken = set()
-    for event in design.schedule.events:
-        slots = {int(cycle) for cycle in event.writes}
-        assert not taken & slots
-        taken |= slots
-
-
-def check_engine(design):
-    """One address a cycle: rows do not overlap in the engine."""
-    free = 0
-    for event in design.schedule.events:
-        op = event.row.operation
-        if op.matrix:
-            assert event.issue >= free
-            free = event.issue + (op.groups - 1) * op.pitch + op.length
-
-
-def check_reads(design):
-    """Nothing is read before it has been written, by the write port's own clock."""
-    ready = {}
-    for event in design.schedule.events:
-        row, op = event.row, event.row.operation
-        for read in row.reads:
-            features = design.model.tensors[read.tensor].features
-            for number, feature in itertools.product(read.numbers, range(features)):
-                if read.post:
-                    place = feature - row.first
-                    if not 0 <= place < row.features:
-                        continue
-                    geometry = design.geometry
-                    back = geometry.post + (0 if op.matrix else geometry.vector_delay)
-                    used = int(event.writes[place]) - back
-                elif read.feature is not None:
-                    # a column, the first row's element in the first cycle
-                    if feature != read.feature:
-                        continue
-                    used = event.issue + timing.ADDRESS + number
-                elif read.rows:
-                    used = event.issue + timing.ADDRESS
-                else:
-                    # a head reads its own part, the first element of it in the first cycle
-                    scores = op.destination is Destination.SCORE
-                    place = feature - (row.row * op.length % features if scores else 0)
-                    if not 0 <= place < op.length:
-                        continue
-                    used = event.issue + timing.ADDRESS + place
-                assert used >= ready[read.tensor, number, feature] + timing.WRITTEN
-        for place, cycle in enumerate(event.writes):
-            ready[row.tensor, row.row, row.first + place] = int(cycle)
-
-
-def check_every_element_is_written_once(design):
-    written = [
-        (event.row.tensor, event.row.row, event.row.first + place)
-        for event in design.schedule.events
-        for place in range(event.row.features)
-    ]
-    wanted = {
-        (op.y, row, feature)
-        for op in design.model.operations
-        if not op.at_port
-        for row in range(design.model.tensors[op.y].rows)
-        for feature in range(design.model.tensors[op.y].features)
-        if not (isinstance(op, ir.Scores) and op.causal and feature > row // op.heads)
-    }
-    assert len(written) == len(set(written))
-    assert {*written} == wanted
-
-
-def check_memory(design):
-    """Walk the instructions: what is read is still what was written there."""
-    model, geometry = design.model, design.geometry
-    stores = memory_blocks(model, design.schedule, geometry)
-    addresses, depths = {}, {}
-    for store, blocks in stores.items():
-        depth = depths[store] = allocate(blocks, by_size=store == "dynamic")
-        assert depth == (design.stores[store].depth if store in design.stores else 0)
-        for block in blocks:
-            addresses |= block.addresses
-    held = {}
-    for event in design.schedule.events:
-        row = event.row
-        for read in row.reads:
-            for number in read.numbers:
-                for place in words_of(design, addresses, read.tensor, number):
-                    # (store, word, slot): who wrote it last, in the order of issue
-                    assert held[place] == (read.tensor, number)
-        if row.operation.destination is not Destination.OUTPUT:
-            for store, word, slot in words_of(design, addresses, row.tensor, row.row):
-                assert 0 <= word < depths[store]
-                held[store, word, slot] = (row.tensor, row.row)
-
-
-@pytest.mark.parametrize(("rows", "posts"), [(4, 1), (4, 2), (2, 1)])
-def test_a_post_processor_takes_its_rows_of_a_group_without_a_gap(rows, posts):
-    config = named_config("tiny").replace(d_model=8, ffn=12, linear_path=False)
-    design = lower(initialize(config, samples=8), rows=rows, posts=posts, lanes=8 * rows)
-    partial = 0
-    for event in design.schedule.events:
-        op, turns = event.row.operation, -(-event.row.count // posts)
-        if op.matrix and turns > 1:
-            last = sorted({*event.writes.tolist()})[-turns * op.last_columns :]
-            assert last == [*range(last[0], last[0] + turns * op.last_columns)]
-            partial += op.groups > 1 and op.last_columns < op.columns
-    assert partial
-
-
-def words_of(design, addresses, tensor, row):
-    """(store, word, slot) of every place that a row of a tensor takes."""
-    spec, slots = design.model.tensors[tensor], design.geometry.dynamic_slots
-    where = destinations(design.model)[tensor]
-    if where is Destination.KEY:
-        base = addresses[tensor, 0] + row // slots * spec.features
-        return [("dynamic", base + f, row % slots) for f in range(spec.features)]
-    if where is Destination.VALUE:
-        base = addresses[tensor, row]
-        return [("dynamic", base + f // slots, f % slots) for f in range(spec.features)]
-    store = "scores" if where is Destination.SCORE else "activations"
-    base = addresses[tensor, row]
-    return [(store, base + w, 0) for w in range(design.geometry.words(spec))]
-
-
-def check_widths(design):
-    """Every field of an instruction and every image fits its place."""
-    program = design.program
-    for instruction, word in zip(program.instructions, program.words(), strict=True):
-        offset = 0
-        for field in program.layout():
-            width = program.width(field)
-            assert word >> offset & ((1 << width) - 1) == program.encoded(instruction, field)
-            offset += width
-        assert word >> offset == 0
-    for name, words in design.images.items():
-        if words:
-            spec = design.stores[name]
-            assert len(words) == spec.depth
-            assert all(0 <= word < 1 << spec.width for word in words)
-
-
-def check_columns(design):
-    """A column's addresses are those of an element in each row, wherever rows lie."""
-    model, geometry, program = design.model, design.geometry, design.program
-    blocks = memory_blocks(model, design.schedule, geometry)["activations"]
-    allocate(blocks)
-    words = {key: word for block in blocks for key, word in block.addresses.items()}
-    for event, instruction in zip(design.schedule.events, program.instructions, strict=True):
-        op = program.operations[instruction.op]
-        assert bool(op.stride) == getattr(model.writers[op.tensor], "transposed", False)
-        if not op.stride:
-            continue
-        (read, *_), apart = event.row.reads, geometry.ways if op.wide_x else 1
-        assert op.length == model.tensors[read.tensor].rows
-        for row in range(op.length):
-            place = words[read.tensor, row] * geometry.ways + read.feature * apart
-            assert instruction.act + row * op.stride == place
-
-
-def check_packing(design):
-    geometry = design.geometry
-    for op in design.model.operations:
-        if op.matrix:
-            bound = op.bound(design.model.tensors)
-            bits = geometry.accumulator_bits if op.y in geometry.wide else geometry.narrow_bits
-            assert bound.total < 1 << (bits - 1)
-            if design.packed[op.y]:
-                assert op.y not in geometry.wide
-                assert bound.dot < 1 << (geometry.pack_shift - 1)
-                assert geometry.pack_shift + geometry.half_bits <= geometry.multiplier.long_bits
-
-
-def check_ends(design):
-    """The last row that reads the input releases it; the first result waits for room."""
-    operations = [design.program.operations[i.op] for i in design.program.instructions]
-    reads = [place for place, op in enumerate(operations) if op.source is Source.INPUT]
-    assert [p for p, op in enumerate(operations) if op.release_input] == reads[-1:]
-    assert all(operations[place].wait_input for place in reads)
-    results = [p for p, op in enumerate(operations) if op.destination is Destination.OUTPUT]
-    assert [p for p, op in enumerate(operations) if op.wait_output] == results[:1]
-    rows = [design.program.instructions[place].row for place in results]
-    assert rows == [*range(design.model.results.rows)]
-
-
-def products(model, op):
-    """Products that an operation needs, those of pooling not counted."""
-    if isinstance(op, ir.Linear):
-        return model.tensors[op.y].rows // op.parts * op.weight.size
-    if not isinstance(op, (ir.Scores, ir.Attend)):
-        return 0
-    keys = model.tensors[op.k if isinstance(op, ir.Scores) else op.v]
-    rows = model.tensors[op.q].rows if isinstance(op, ir.Scores) else model.tensors[op.y].rows
-    pairs = rows * (rows + 1) // 2 if op.causal else rows * keys.rows
-    return pairs * keys.features
-
-
-def check_products(design):
-    """Masked products are not made: those that are, are the model's."""
-    pools = {op.y for op in design.model.operations if isinstance(op, ir.Pool)}
-    made = sum(
-        event.row.features * event.row.operation.length
-        for event in design.schedule.events
-        if event.row.operation.matrix and event.row.tensor not in pools
-    )
-    assert made == sum(products(design.model, op) for op in design.model.operations)
-
-
-def check_weights(design):
-    """Every weight is where its address says, and no more bits wide than its format."""
-    model, layout = design.model, design.geometry.weights
-    for op in model.operations:
-        if not isinstance(op, ir.Linear):
-            continue
-        program, y = design.program, model.tensors[op.y]
-        numbers = {
-            i.row: i.op for i in program.instructions if program.operations[i.op].tensor == op.y
-        }
-        kind = layout.formats[op.y]
-        columns, parts = layout.columns_of(kind), layout.parts(kind)
-        assert layout.units % parts == 0
-        assert columns * parts * kind.field <= layout.bits
-        per_column = 2 if design.packed[op.y] else 1
-        for (out, term), weight in np.ndenumerate(op.weight):
-            set_of_weights, out = divmod(out, y.features)
-            fields = program.operations[numbers[set_of_weights * y.rows // op.parts]]
-            group, place = divmod(out, columns * per_column)
-            address = fields.weight_base + group * fields.weight_group + term * fields.weight_step
-            address, unit = divmod(address, layout.units)
-            part, rest = divmod(unit * parts, layout.units)
-            assert rest == 0
-            bit = part * columns * kind.field + place * kind.bits
-            field = design.images["weights"][address] >> bit
-            value = 1 - 2 * (field & 1) if kind.bits == 1 else signed_value(field, kind.bits)
-            assert value == weight
-
-
-CHECKS = [
-    check_weights,
-    check_ends,
-    check_products,
-    check_timetable,
-    check_post_processor,
-    check_engine,
-    check_reads,
-    check_every_element_is_written_once,
-    check_memory,
-    check_columns,
-    check_widths,
-    check_packing,
-]
 
 
 @several(25)
@@ -325,3 +65,334 @@ def test_a_read_too_early_is_found(design):
     finally:
         for event in design.schedule.events:
             event.issue += 3 * timing.POST
+
+
+def line_of(rows=1, posts=1, ways=2, vector_delay=2, split_delay=3, expected=None):
+    geometry = SimpleNamespace(
+        rows=rows,
+        posts=posts,
+        ways=ways,
+        vector_delay=vector_delay,
+        split_delay=split_delay,
+        post=7,
+        statistics=11,
+        rounds=lambda count: -(-count // posts),
+    )
+    return _Timeline(geometry, expected or {})
+
+
+def task(features=5, *, reads=(), count=1, row=0, needed=0, after=0, **fields):
+    return RowTask(
+        operation=MachineOperation(tensor="y", **fields),
+        tensor="y",
+        row=row,
+        first=0,
+        features=features,
+        reads=tuple(reads),
+        count=count,
+        needed_inputs=needed,
+        after_inputs=after,
+    )
+
+
+#: Eight columns from the second on, of three a group: 2, 3, and what is left.
+MATRIX = {"matrix": True, "length": 9, "groups": 3, "pitch": 30, "columns": 3, "last_columns": 3}
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize(("packed", "ways"), [(False, 2), (True, 2), (True, 1)])
+@pytest.mark.parametrize(("count", "posts"), [(1, 1), (4, 1), (4, 2), (3, 2), (4, 4)])
+def test_a_drain_takes_group_after_group_and_of_each_the_rows_in_turn(
+    split, packed, ways, count, posts
+):
+    each = ways if packed else 1
+    fields = {**MATRIX, "packed": packed, "split": split, "last_columns": 1}
+    row = task(7 * each, count=count, **fields)
+    line = line_of(rows=4, posts=posts, ways=ways)
+    late = 3 if split else 0
+    found, windows = line.slots(row), line.windows(row, 100)
+    assert found.shape == (count, 7 * each)
+    # an operand of the last term is PRODUCT cycles on its way
+    base = timing.ADDRESS + 8 + timing.PRODUCT + late
+    for group in range(3):
+        own = [c for c in range(7) if c // 3 == group]
+        cycle = base + 30 * group
+        for turn in range(-(-count // posts)):
+            for column in own:
+                for way in range(each):
+                    rows = range(turn * posts, min(count, (turn + 1) * posts))
+                    assert {int(found[n, column * each + way]) for n in rows} == {cycle}
+                cycle += 1
+        # prepared a cycle before the sums are there, and free behind the last of them
+        assert windows[group] == (100 + base - late + 30 * group - 1, 100 + cycle)
+
+
+def test_a_drain_may_leave_out_the_first_columns():
+    row = task(5, skip=1, **MATRIX)
+    base = timing.ADDRESS + 8 + timing.PRODUCT
+    assert line_of().slots(row).tolist() == [[base + n for n in (1, 2, 30, 31, 32)]]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("count", "posts"), [(1, 1), (3, 1), (4, 2)])
+def test_a_vector_operation_has_a_slot_for_each_word(wide, count, posts):
+    row = task(5, count=count, slots=5 if wide else 3, wide=wide)
+    line = line_of(rows=4, posts=posts)
+    cycle = first = timing.ADDRESS + 2
+    for turn in range(-(-count // posts)):
+        for n in range(turn * posts, min(count, (turn + 1) * posts)):
+            words = [cycle + (f if wide else f // 2) for f in range(5)]
+            assert line.slots(row)[n].tolist() == words
+        cycle += row.operation.slots
+    assert line.windows(row, 50) == [(50 + first - 2 - 1, 50 + cycle)]
+
+
+@several(150)
+@given(
+    st.lists(st.tuples(st.integers(0, 150), st.integers(2, 20)), max_size=6),
+    st.integers(0, 60),
+    st.booleans(),
+)
+def test_a_row_waits_until_the_post_processor_is_free_and_no_longer(busy, free, vector):
+    line = line_of()
+    line.next_issue, line.post_busy = free, [(start, start + taken) for start, taken in busy]
+    row = task(6, slots=3) if vector else task(8, **MATRIX)
+
+    def taken(start, end):
+        """The cycles in which a drain works; the first one, in which it prepares, may be shared."""
+        return set(range(start + 1, end))
+
+    def fits(issue):
+        own = [taken(*window) for window in line.windows(row, issue)]
+        return not any(mine & taken(*other) for mine in own for other in line.post_busy)
+
+    issue, reason = line.earliest(row)
+    assert issue == next(cycle for cycle in range(free, 1000) if fits(cycle))
+    assert reason == ("issue" if issue == free else "post-processor")
+
+
+@pytest.mark.parametrize(
+    ("state", "row", "bound"),
+    [
+        ({"engine_free": 70}, task(8, **MATRIX), (70, "engine")),
+        ({"engine_free": 70}, task(8, slots=4), (0, "issue")),
+        ({"queue": [*range(90, 98)]}, task(8, **MATRIX), (91, "queue")),
+        ({"queue": [*range(90, 99)]}, task(8, **MATRIX), (92, "queue")),
+        ({"queue": [*range(90, 97)]}, task(8, **MATRIX), (0, "issue")),
+        ({"stall_guard": 60}, task(8, slots=4), (60, "drain before a stall")),
+        ({"stall_guard": 60}, task(8, **MATRIX), (0, "issue")),
+        ({"stall_guard": 60}, task(8), (0, "issue")),
+        ({}, task(8, needed=33, **MATRIX), (33, "input")),
+    ],
+)
+def test_what_a_row_waits_for(state, row, bound):
+    line = line_of()
+    for name, value in state.items():
+        setattr(line, name, value)
+    assert line.earliest(row) == bound
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_keys_and_logits_wait_for_their_writers(rows):
+    """The first result is on the write port ``post`` cycles behind its slot."""
+    line = line_of(rows=rows)
+    line.key_free, line.kept, line.score_free = 200, 230, 300
+    written = timing.ADDRESS + 8 + timing.PRODUCT + 7
+    vector = timing.ADDRESS + 2 + 7
+    for destination, fields, free in (
+        (Destination.KEY, MATRIX, 201 - written),
+        (Destination.VALUE, MATRIX, 201 - written),
+        (Destination.KEY, {"slots": 4}, 231 - vector),
+        (Destination.VALUE, {"slots": 4}, 201 - vector),
+    ):
+        found = line.earliest(task(8, destination=destination, **fields))
+        assert found == ((free, "key writer") if rows == 1 else (0, "issue"))
+    logits = task(8, destination=Destination.SCORE, **MATRIX)
+    assert line.earliest(logits) == (300 - written, "score maximum")
+
+
+def bound_of(line, read, ready, *, matrix=True, wide=False, features=6):
+    """The first issue with which ``read`` finds what is there from these cycles on."""
+    line.ready = {("x", n): np.array(own) for n, own in enumerate(ready)}
+    fields = MATRIX if matrix else {"slots": 3}
+    row = task(features, count=max(1, read.count), wide=wide, **fields)
+    return line.data_bound(row.operation, read, line.slots(row))
+
+
+CYCLES = st.lists(st.integers(0, 60), min_size=6, max_size=6)
+
+
+@several(80)
+@given(st.lists(CYCLES, min_size=4, max_size=4), st.integers(0, 12))
+def test_what_the_engine_reads_is_there_a_cycle_after_the_other(ready, passed):
+    """By the number of the cycle, from the first address on, in which each element is read."""
+
+    def first(reads):
+        return max(ready[n][f] - cycle for n, f, cycle in reads) - timing.ADDRESS
+
+    every = [(n, f) for n in range(4) for f in range(6)]
+    line, two = line_of(), line_of(rows=2)
+    row = bound_of(line, Read(tensor="x", row=2), ready)
+    assert row == first((2, f, f) for f in range(6))
+    late = bound_of(line, Read(tensor="x", row=1, passed=passed), ready)
+    assert late == first((1, f, f + passed) for f in range(6))
+    block = bound_of(two, Read(tensor="x", row=0, count=2, step=3), ready)
+    assert block == first((n, f, f) for n, f in every if n in (0, 3))
+    column = bound_of(line, Read(tensor="x", rows=4, feature=3), ready)
+    assert column == first((n, 3, n) for n in range(4))
+    # keys at any time; in line, row by row or block by block
+    assert bound_of(line, Read(tensor="x", rows=4), ready) == first((n, f, 0) for n, f in every)
+    for own, side in ((line, 1), (two, 2)):
+        found = bound_of(own, Read(tensor="x", rows=4, line=True), ready)
+        assert found == first((n, f, n // side * 6 + f) for n, f in every)
+
+
+@several(60)
+@given(CYCLES, st.booleans(), st.booleans())
+def test_what_the_post_processor_reads_is_there_when_its_slot_passes(ready, matrix, wide):
+    line = line_of()
+    found = bound_of(line, Read(tensor="x", post=True), [ready], matrix=matrix, wide=wide)
+    row = task(6, wide=wide, **(MATRIX if matrix else {"slots": 3}))
+    slots = line.slots(row)[0].tolist()
+    # a word is read with the first of its results; a vector operation reads what it works on
+    words = [slots[f if wide else f - f % 2] - (0 if matrix else 2) for f in range(6)]
+    assert found == max(there - cycle for there, cycle in zip(ready, words, strict=True))
+
+
+def test_a_row_is_available_when_all_that_it_reads_is_issued():
+    line = line_of(expected={("late", 0): np.zeros(6)})
+    line.complete, line.arrived = {("x", 0), ("x", 1)}, 4
+    assert line.available(task(reads=[Read(tensor="x", row=1)]), last=False)
+    assert not line.available(task(reads=[Read(tensor="x", row=2)]), last=True)
+    assert not line.available(task(reads=[Read(tensor="x", rows=3)]), last=True)
+    assert line.available(task(after=4), last=False)
+    assert not line.available(task(after=5), last=False)
+    late = task(reads=[Read(tensor="late", passed=3), Read(tensor="x")])
+    assert line.available(late, last=True)
+    assert not line.available(late, last=False)
+    assert not line_of().available(late, last=True)
+
+
+def test_so_many_rows_may_wait_for_their_norm():
+    for rounds in (1, 2):
+        line = line_of(rows=2)
+        row = task(count=rounds, statistics=True, slots=3)
+        line.statistics = [("y", 0)] * (timing.STATISTICS_QUEUE - rounds)
+        assert line.available(row, last=False)
+        line.statistics.append(("y", 0))
+        assert not line.available(row, last=False)
+        assert line.available(task(count=rounds, slots=3), last=False)
+    line.complete = {("x", 0), ("x", 1)}
+    norm = task(row=1, normalize=True, slots=3, reads=[Read(tensor="x", row=1)])
+    for waiting, there in (([], False), ([("x", 0)], False), ([("x", 1), ("x", 0)], True)):
+        line.statistics = waiting
+        assert line.available(norm, last=False) == there
+
+
+def test_rows_that_depend_on_rows_behind_them_are_refused():
+    layers = {"y": [task(reads=[Read(tensor="y", row=1)]), task(row=1)]}
+    with pytest.raises(RuntimeError, match=r"depend on rows before them, but \['y'\] wait"):
+        schedule(layers, Priorities.of(layers, {"y": 0}), line_of().geometry)
+
+
+def committed(line, row, issue=100):
+    event = line.commit(row, issue, "why")
+    return event, {number: own.tolist() for (_, number), own in line.ready.items()}
+
+
+def test_a_row_takes_its_units_until_it_is_done():
+    line = line_of()
+    row = task(8, **MATRIX)
+    (first, *_, last), cycles = line.windows(row, 100), row.operation.cycles
+    event, ready = committed(line, row)
+    assert (event.issue, event.reason, event.row) == (100, "why", row)
+    assert event.writes.tolist() == (107 + line.slots(row))[0].tolist()
+    assert (event.engine_last, event.post_last) == (102 + cycles, last[1] + 1)
+    assert (line.next_issue, line.engine_free) == (100 + timing.MIN_ISSUE, 100 + cycles)
+    assert (line.queue, line.drain_end) == ([first[0]], last[1])
+    assert line.post_busy == line.windows(row, 100)
+    assert ready == {0: [cycle + timing.WRITTEN for cycle in event.writes.tolist()]}
+    assert line.complete == {("y", 0)}
+    # a vector operation takes no engine; windows that have ended are forgotten
+    vector, _ = committed(line, task(6, slots=3), 150)
+    assert (vector.engine_last, line.engine_free, len(line.queue)) == (0, 100 + cycles, 1)
+    assert vector.post_last == line.windows(task(6, slots=3), 150)[0][1] + 1
+    assert line.post_busy == [w for w in line.windows(row, 100) if w[1] > 150] + line.windows(
+        task(6, slots=3), 150
+    )
+
+
+def test_a_row_that_stalls_waits_for_the_drains_before_it():
+    line = line_of()
+    committed(line, task(8, **MATRIX), 0)
+    end = line.drain_end
+    assert (line.stall_guard, line.arrived) == (0, 0)
+    committed(line, task(8, needed=5, **MATRIX), 200)
+    assert (line.stall_guard, line.arrived) == (end, 5)
+    end = line.drain_end
+    assert end > line.stall_guard
+    # as much of the input is there already: it does not stall
+    guard = line.stall_guard
+    committed(line, task(8, needed=5, **MATRIX), 400)
+    assert (line.stall_guard, line.arrived) == (guard, 5)
+    end = line.drain_end
+    committed(line, task(8, wait_output=True, **MATRIX), 600)
+    assert (line.stall_guard, line.arrived) == (end, 5)
+
+
+def test_keys_are_written_one_by_one_behind_their_results():
+    line = line_of()
+    line.key_free = 118
+    row = task(8, destination=Destination.KEY, **MATRIX)
+    event, ready = committed(line, row)
+    free, wanted = 118, []
+    for written in event.writes.tolist():
+        free = max(free, written) + 1
+        wanted.append(free + timing.KEYED)
+    assert ready == {0: wanted}
+    assert (line.key_free, line.kept) == (free, max(event.writes))
+
+
+@pytest.mark.parametrize(
+    ("rows", "destination"), [(1, Destination.VALUE), (2, Destination.VALUE), (2, Destination.KEY)]
+)
+def test_values_are_written_at_once(rows, destination):
+    line = line_of(rows=rows)
+    event, ready = committed(line, task(8, destination=destination, **MATRIX))
+    assert ready == {0: [cycle + timing.KEPT for cycle in event.writes.tolist()]}
+    assert (line.kept, line.key_free) == (max(event.writes), 0)
+
+
+def test_a_row_of_logits_is_there_with_its_maximum():
+    line = line_of()
+    event, ready = committed(line, task(8, destination=Destination.SCORE, **MATRIX))
+    last = int(max(event.writes)) + timing.SCORED
+    assert ready == {0: [last] * 8}
+    assert line.score_free == last
+
+
+def test_statistics_are_there_behind_the_last_result():
+    """11 cycles behind it, of each row of a block; as many wait as rounds that were taken."""
+    line = line_of(rows=4, posts=2)
+    event, ready = committed(line, task(8, count=3, statistics=True, **MATRIX))
+    for number, own in enumerate(event.by_row.tolist()):
+        later = [max(cycle + timing.WRITTEN, own[-1] + 11) for cycle in own]
+        assert ready[number] == later
+    assert line.statistics == [("y", 0)] * 2
+    line.statistics.append(("y", 3))
+    committed(line, task(8, count=3, normalize=True, slots=4), 300)
+    assert line.statistics == [("y", 3)]
+
+
+def test_a_row_in_pieces_is_there_when_the_last_of_them_is():
+    line = line_of()
+    begin = replace(task(4, statistics=True, **MATRIX), completes=False)
+    _, ready = committed(line, begin)
+    assert not line.complete
+    assert not line.statistics
+    end = replace(task(3, statistics=True, **MATRIX), first=4, begins=False)
+    _, both = committed(line, end, 300)
+    assert both[0][:4] == ready[0]
+    assert len(both[0]) == 7
+    assert line.complete == {("y", 0)}
+    assert line.statistics == [("y", 0)]
