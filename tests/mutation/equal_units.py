@@ -47,6 +47,9 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         "column = Signal(range(max(2, columns)))": [
             ("2", "3", "of two columns the bit above is always 0")
         ],
+        "ones = (1 << bits) - 1 if number % 2 else 0": [
+            ("2", "3", "four copies, or fewer, all begin otherwise or hold a complement, as before")
+        ],
     },
     "drained_sums": {
         "return [(only, Const(0, 1))]": [
@@ -74,7 +77,19 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
                 "half + 1 - len(table",
                 "(half + 1 + len(table)",
                 "zeros behind those that an index reaches",
-            )
+            ),
+            ("1", "2", "zeros behind those that an index reaches"),
+        ],
+        "index_bits = (len(table) - 1).bit_length() + 1": [
+            ("+ 1", "+ 2", "a table of more entries, which are those beyond it"),
+            (
+                "len(table) - 1",
+                "(len(table) + 1)",
+                "a table of more entries, which are those beyond it",
+            ),
+        ],
+        "shape = signed(max(-entry for entry in entries).bit_length() + 1)": [
+            ("1", "2", "a number extended by its sign is the same")
         ],
     },
     "key_value_writer": {
@@ -123,6 +138,11 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
                     "always 1"
                 ),
             )
+        ],
+    },
+    "pipeline": {
+        "ones = (1 << len(value)) - 1 if n % 2 else 0": [
+            ("2", "3", "four copies, or fewer, all begin otherwise or hold a complement, as before")
         ],
     },
     "postprocessor": {

@@ -13,6 +13,7 @@ from bitformer.hw.timing import NORM_DELAY
 from bitformer.hw.units import layernorm
 from bitformer.hw.units.layernorm import Normalizer, statistics_layout
 from bitformer.hw.units.row_statistics import RowStatistics
+from bitformer.hw.widths import is_long
 from bitformer.model import numerics
 
 DSP = SERIES7.multiplier
@@ -98,3 +99,19 @@ def test_numbers_of_features_take_no_multiplier(features, bits):
     assert "cell $mul" not in rtlil.convert(normalizer)
     row = RowStatistics(features=features, bits=bits, ways=2, multiplier=DSP)
     assert rtlil.convert(row).count("cell $mul") == 1  # the sum's square
+
+
+@pytest.mark.parametrize("features", range(1, 70))
+@pytest.mark.parametrize("bits", [2, 7, 16])
+def test_room_for_the_largest_of_a_row(features, bits):
+    """A bit or two to spare in short rows, and none in long ones."""
+    dut = Normalizer(features=features, bits=bits, gamma_bits=4, multiplier=DSP)
+    spare = len(dut.o_u) - 1 - numerics.normalized_bound(features, bits).bit_length()
+    if is_long(features, bits, DSP):
+        assert spare == 0
+    else:
+        assert spare == 1 or (spare == 2 and features.bit_count() > 1)
+    # a variance of 2w bits or 2w - 1 is shifted by w pairs of bits at most
+    pairs = numerics.norm_width(features, bits) // 2
+    width = statistics_layout(features, bits)["exponent"].width
+    assert pairs < 1 << width <= 2 * pairs

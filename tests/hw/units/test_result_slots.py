@@ -5,10 +5,11 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from amaranth.hdl import Shape
 from slots_harness import DST_BITS, FIELDS, RES_BITS, fields_of, row_parameters
 
 from bitformer.hw.program import MachineOperation
-from bitformer.hw.units.result_slots import VectorSlots
+from bitformer.hw.units.result_slots import VectorSlots, slot_layout
 
 VECTORS = (
     MachineOperation(slots=3, parameters=5),
@@ -42,6 +43,24 @@ def vectors(play, operations, starts, *, ways, posts=1, rounds=1):
         assert follows == (slot.valid != 0)
         assert not follows or parameter == slot.parameter
     return found, expected
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, {}),
+        ({"posts": 1, "rounds": 1}, {}),
+        ({"upper": True}, {"upper": 1}),
+        ({"soft": True}, {"soft": 1}),
+        ({"posts": 2}, {"posts": 2}),
+        *(({"rounds": n}, {"round": bits}) for n, bits in ((2, 1), (3, 2), (4, 2), (5, 3))),
+    ],
+)
+def test_fields_of_a_slot_are_as_wide_as_what_they_hold(given, more):
+    sizes = {"op_bits": 3, "parameter_bits": 8, "dst_bits": 7, "res_bits": 6}
+    members = slot_layout(ways=2, **sizes, **given).members
+    always = {"valid": 2, "op": 3, "first": 1, "last": 1, "parameter": 8, "dst": 7, "res": 6}
+    assert {name: Shape.cast(shape).width for name, shape in members.items()} == always | more
 
 
 @pytest.mark.parametrize("posts", [1, 2, 4])
