@@ -1,13 +1,17 @@
+# amaranth: UnusedElaboratable=no
 """Banks of deep memories in LUTs: as synthesized, against the model; and what takes banks."""
 
 import random
 from dataclasses import replace
 
 import pytest
+from amaranth.hdl import Module, Mux
 
+from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.memory import StoreSpec
+from bitformer.hw.units import banks as banks_module
 from bitformer.hw.units.banks import is_banked, selects_of
 from bitformer.hw.units.store import Store
 from bitformer.sim.netlist.simulator import NetlistSimulator
@@ -103,3 +107,49 @@ def test_what_is_made_of_banks():
 @pytest.mark.parametrize(("banks", "luts"), [(5, 2), (12, 3), (16, 4), (17, 6), (47, 13)])
 def test_luts_that_select_a_bit(banks, luts):
     assert selects_of(banks, LUTS) == luts
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_luts_that_select_a_bit_counted_one_by_one(joined):
+    """Each of four neighbours, multiplexers of pairs, and LUTs that make one number of four."""
+    for banks in range(1, 90):
+        count = left = len(range(0, banks, 4))
+        for _ in LUTS.join.kinds if joined else ():
+            left = len(range(0, left, 2))
+        while left > 1:
+            count, left = count + 1, left - 3
+        assert selects_of(banks, LUTS if joined else replace(LUTS, join=None)) == count
+
+
+def behaving(kind, **ports):
+    """What joins two LUTs, as a module."""
+    m, cell = Module(), LUTS.join
+    low, high, select = (ports[f"i_{pin}"] for pin in (cell.low, cell.high, cell.select))
+    m.d.comb += ports[f"o_{cell.output}"].eq(Mux(select, high, low))
+    return m
+
+
+class InBanks(Store):
+    """A store as it is synthesized."""
+
+    def elaborate(self, platform):
+        return super().elaborate(FOR_SYNTHESIS)
+
+
+@pytest.mark.parametrize(
+    "shape", [spec(1030, 3), spec(1472, 2, granule=1, ports=1), spec(1600, 5)], ids=str
+)
+def test_every_bank_is_written_and_read(play, monkeypatch, shape):
+    monkeypatch.setattr(banks_module, "Instance", behaving)
+    chance, dut = random.Random(shape.depth), InBanks(spec=shape, luts=LUTS)
+    places = [*range(0, shape.depth, 61), shape.depth - 1, *chance.sample(range(shape.depth), 30)]
+    script = []
+    for place in places + places:
+        step = {"w_addr": place, "w_data": chance.getrandbits(shape.width)}
+        step["w_en"] = chance.randrange(1 << len(dut.w_en))
+        others = (chance.choice(places) for _ in range(shape.read_ports))
+        script.append(step | {f"addr_{port}": other for port, other in enumerate(others)})
+    names = [f"data_{port}" for port in range(shape.read_ports)]
+    shown = play(dut, [*script, *[{}] * dut.latency], names)[dut.latency :]
+    for expected, found in zip(dut.model(script), shown, strict=True):
+        assert found == tuple(f if e is None else e for e, f in zip(expected, found, strict=True))
