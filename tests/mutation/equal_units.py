@@ -276,63 +276,11 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ],
     },
     "store": {
-        "_LUT_ROM = 64": [
-            (
-                "64",
-                "65",
-                (
-                    "how many copies of an address there are, each for its part of a word, "
-                    "changes no word"
-                ),
-            )
-        ],
         "depth=max(2, area[1]),": [
             ("2", "1", "of a memory of one word there is the same word at each address")
         ],
-        "_LOADS = 48": [
-            (
-                "48",
-                "49",
-                (
-                    "how many copies of an address there are, each for its part of a word, "
-                    "changes no word"
-                ),
-            ),
-            (
-                "48",
-                "47",
-                (
-                    "how many copies of an address there are, each for its part of a word, "
-                    "changes no word"
-                ),
-            ),
-        ],
         "number = max(1, min(MOST_COPIES, bits, -(-loads // _LOADS)))": [
-            ("1", "0", "there is a bit, and a load, at least"),
-            (
-                "-loads // _LOADS",
-                "(-loads * _LOADS)",
-                (
-                    "how many copies of an address there are, each for its part of a word, "
-                    "changes no word"
-                ),
-            ),
-            (
-                "-(",
-                "(",
-                (
-                    "how many copies of an address there are, each for its part of a word, "
-                    "changes no word"
-                ),
-            ),
-            (
-                "-loads",
-                "(loads)",
-                (
-                    "how many copies of an address there are, each for its part of a word, "
-                    "changes no word"
-                ),
-            ),
+            ("1", "0", "there is a bit, and a load, at least")
         ],
         "offset = (address - row)[: bits_for(max(2, rows) - 1)]": [
             ("2", "3", "bits that are 0, or dropped at the memory's port"),

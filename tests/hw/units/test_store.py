@@ -5,8 +5,9 @@ import random
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import ResetInserter, Signal
+from amaranth.hdl import Fragment, ResetInserter, Signal
 from amaranth.sim import Simulator
+from registers_harness import registers
 
 from bitformer.hw.families.ice40 import ICE40UP
 from bitformer.hw.families.series7 import SERIES7
@@ -344,3 +345,30 @@ def test_a_reset_leaves_no_write_behind():
     simulator.add_testbench(bench)
     simulator.run()
     assert found == [21, 22]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 7, 30, 64])
+def test_a_word_is_cut_by_its_loads(bits):
+    """Into as few parts as leave 48 to each register, of four; no part is two bits longer."""
+    for loads in (1, 47, 48, 49, 95, 96, 97, 144, 145, 192, 193, 1000):
+        cuts = store_module._cuts(bits, loads)
+        assert [bit for cut in cuts for bit in cut] == list(range(bits))
+        assert max(map(len, cuts)) - min(map(len, cuts)) <= 1
+        most = min(bits, 4)
+        assert len(cuts) == next((n for n in range(1, most) if 48 * n >= loads), most)
+
+
+def names_of(**shape):
+    store = Store(spec=spec(placement="distributed", **shape))
+    return [signal.name for _, signal in registers(Fragment.get(store, None))]
+
+
+def test_a_deep_ram_is_written_a_cycle_later():
+    for depth in (1, 63, 64, 65, 200):
+        assert ("w_en_d1" in names_of(depth=depth, width=8)) is (depth > DEEP == 64)
+
+
+def test_a_rom_of_more_words_than_a_lut_holds_has_more_loads():
+    for depth, copies in ((2, 1), (64, 1), (65, 2), (128, 2), (129, 2), (193, 3)):
+        names = names_of(depth=depth, width=30, rom=True)
+        assert sum(name.startswith("address_rom") for name in names) == copies
