@@ -91,11 +91,12 @@ class Bench(wiring.Component):
         return m
 
 
-def talk(bench, script, *, pace=0.5):
+def talk(bench, script, *, pace=0.5, watch=None):
     """Play bursts of bytes and events to the link; return the frames and bytes that come back.
 
     In a script, bytes are a burst with silence behind it; ("burst", bytes) has none; "error" is a
-    broken byte; "drop" is one; an integer waits as many cycles.
+    broken byte; "drop" is one; an integer waits as many cycles; a coroutine's function is called.
+    ``watch`` is a process beside it.
     """
     heard, silent = bytearray(), 0
     link, rng = bench.link, random.Random(4)
@@ -122,6 +123,9 @@ def talk(bench, script, *, pace=0.5):
                 data = step
             if isinstance(step, int):
                 await ctx.tick().repeat(step)
+                continue
+            if callable(step):
+                await step(ctx)
                 continue
             if event == "drop":
                 ctx.set(link.drop, 1)
@@ -150,6 +154,8 @@ def talk(bench, script, *, pace=0.5):
     simulator.add_clock(1e-6)
     simulator.add_testbench(listen, background=True)
     simulator.add_testbench(host)
+    if watch is not None:
+        simulator.add_process(watch)
     simulator.run()
     return bytes(heard)
 
