@@ -44,10 +44,14 @@ _ELSEWHERE = (
     *("mutation", "proofs"),
 )
 _PROOFS = "tests/mutation/proved.py"
-#: What all units have in common.
-_COMMON = tuple(
-    f"tests/hw/units/test_{name}.py" for name in ("contracts", "cleared", "filled", "resets")
-)
+#: What all units, and all parts of shells, have in common.
+_COMMON = {
+    folder: tuple(f"tests/{folder}/test_{name}.py" for name in names)
+    for folder, names in (
+        ("hw/units", ("contracts", "cleared", "filled", "resets")),
+        ("boards/shell", ("contracts", "cleared")),
+    )
+}
 _ALL = 10_000
 #: So many of the files that import another are its own, if it has none.
 _FEW = 3
@@ -87,8 +91,8 @@ def turns(file: str) -> Iterator[dict[str, int]]:
     first = [*own, *(f"{_PROOFS}::test_proof[{name}]" for name in proofs)]
     if first:
         yield dict.fromkeys(first, _ALL)
-    if file.startswith("hw/units"):
-        yield dict.fromkeys(_COMMON, _ALL)
+    for common in (tests for folder, tests in _COMMON.items() if file.startswith(folder)):
+        yield dict.fromkeys(common, _ALL)
     users = dict.fromkeys(test for user in _importing(_sources(), file) for test in _own(user))
     if beside := {test: _ALL for test in users if test not in own}:
         yield beside

@@ -15,11 +15,6 @@ SHELLS: dict[tuple[str, str, str], str] = {
         "sent, addressed, fetched = Signal(9), Signal(), Signal()",
     ): "bits leave it from the eighth on: what is shifted above it is not read",
     (
-        "boards/shell/framed/line.py",
-        "self._byte, self.tx_full = Signal(8, reset_less=True), Signal()",
-        "self._byte, self.tx_full = Signal(8, reset_less=False), Signal()",
-    ): "a byte counts where `tx_full` says so, which a reset clears",
-    (
         "boards/shell/framed/remembered.py",
         "byte = self._result[:8]",
         "byte = self._result[:9]",
@@ -72,11 +67,6 @@ SHELLS: dict[tuple[str, str, str], str] = {
     (
         "boards/shell/spi.py",
         "received, place = Signal(8, reset_less=True), Signal(3)",
-        "received, place = Signal(8, reset_less=False), Signal(3)",
-    ): "a byte counts when eight bits have come, and a reset begins one anew",
-    (
-        "boards/shell/spi.py",
-        "received, place = Signal(8, reset_less=True), Signal(3)",
         "received, place = Signal(9, reset_less=True), Signal(3)",
     ): "a ninth bit is never shifted into it",
     (
@@ -102,9 +92,4 @@ SHELLS: dict[tuple[str, str, str], str] = {
         "reset_left = Signal(range(_RESET_CYCLES + 1), init=_RESET_CYCLES)",
         "reset_left = Signal(range(_RESET_CYCLES + 2), init=_RESET_CYCLES)",
     ): "it begins with the cycles of a reset, and counts down",
-    (
-        "boards/shell/weight_loader.py",
-        "data = Signal.like(self.o_data, reset_less=True)",
-        "data = Signal.like(self.o_data, reset_less=False)",
-    ): "a word's bytes all pass before it is written, and a reset begins the image anew",
 }

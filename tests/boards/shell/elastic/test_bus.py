@@ -144,5 +144,6 @@ def test_rate():
 
 @pytest.mark.parametrize("phase", [-1, 2])
 def test_phase_refused(phase):
+    assert ElasticBus().phase == 1
     with pytest.raises(ValueError, match=rf"Phase must be .*, not {phase}"):
         ElasticBus(phase=phase)
