@@ -200,5 +200,5 @@ def estimated(
         energy=energy,
         entries=entries,
         clock=_clock(entries, design),
-        refill=refill_of(design.model.config),
+        refill=refill_of(design.model.config, design.phases),
     )

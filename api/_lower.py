@@ -6,6 +6,7 @@ from typing import Any
 from bitformer._designs import AcceleratorDesign
 from bitformer._models import Model
 from bitformer.hw.parts import DEFAULT_PART
+from bitformer.model.errors import UserError
 from bitformer.model.progress import Progress, silent
 
 __all__ = ["lower"]
@@ -23,6 +24,7 @@ def lower(
     reloadable: bool = False,
     lut_lanes: int | str | None = None,
     effort: int = 0,
+    phases: int = 1,
     progress: Progress = silent,
 ) -> AcceleratorDesign:
     """Lower a model to an accelerator.
@@ -55,6 +57,9 @@ def lower(
     effort
         Orders of the rows to try for one that takes fewer cycles and no more memory; the same
         number finds the same order everywhere.
+    phases
+        Of a stream, how many take steps in turn, each with rings of its own: as many as a patch has
+        steps for a forecast at each of them.
     progress
         Called after each of these.
 
@@ -72,6 +77,10 @@ def lower(
         asked |= {"rows": rows, "posts": posts}
     asked["placement"] = placement or {}
     function = lower_reloadable if reloadable else run
+    if phases != 1:
+        if reloadable:
+            raise UserError(f"phases must be 1 of a reloadable design, not {phases}")
+        asked["phases"] = phases
     own: dict[str, Any] = {} if lut_lanes is None else {"soft": soft_of(lut_lanes, rows)}
     design = function(model.integer, **asked, **own, effort=effort, progress=progress)
     return AcceleratorDesign(model, design, asked)

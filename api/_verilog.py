@@ -40,7 +40,8 @@ def self_test(design: Design, name: str, wrapper: str | None) -> str:
 
     model = design.model
     # a stream's rings are full, and begin anew
-    count = model.config.tokens_seen + _WINDOWS if isinstance(model, StepModel) else _WINDOWS
+    warm_up = model.config.tokens_seen * model.phases if isinstance(model, StepModel) else 0
+    count = warm_up + _WINDOWS
     accelerator = Accelerator(design=design)
     loads = tuple(
         (member, Shape.cast(accelerator.signature.members[member].shape).width)

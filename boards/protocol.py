@@ -231,7 +231,7 @@ class Registers:
     promises from the first number in to the last result out, ``cycles`` what the last inference
     took (24 bits both).
     ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
-    not change. ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of
+    not change, or of a shell that takes none, the ``phases`` of a stream where there are several. ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of
     windows that were the lowest or the highest of ``input_bits``, ``result_ends`` such results, of
     a classifier or a detector none; ``rejected`` counts a classifier's windows of no class, and a
     detector's with its flag up: not those of self-tests, and again those of a request that came
@@ -271,6 +271,13 @@ class Registers:
     def signed(self) -> bool:
         """Whether numbers are signed, and not an ADC's words."""
         return not self.features & Feature.UNSIGNED
+
+    @property
+    def phases(self) -> int:
+        """Streams that take windows in turn; 1 of a model of windows."""
+        if self.features & Feature.RELOADABLE:
+            return 1
+        return max(1, int.from_bytes(self.structure, "little"))
 
     def errors(self) -> dict[Reason, int]:
         """Return how many frames were refused, by reason."""

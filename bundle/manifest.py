@@ -30,7 +30,7 @@ MANIFEST, SUMS, README = "bundle.json", "SHA256SUMS", "README.txt"
 MODEL, GOLDEN, REPORT = "model.safetensors", "golden.safetensors", "report.html"
 ENVIRONMENT, DESIGN, BUILD = "environment.json", "design/", "build/"
 #: Arguments that a bundle may name: of :func:`bitformer.lower`, and of a design's ``build``.
-_HARDWARE = {"lanes", "rows", "posts", "pack", "placement", "lut_lanes", "effort"}
+_HARDWARE = {"lanes", "rows", "posts", "pack", "placement", "lut_lanes", "effort", "phases"}
 _BUILD = {"name", "link", "baud", "clock_hz", "toolchain"}
 #: Windows that a bundle may have.
 _MOST_SAMPLES = 10_000

@@ -84,7 +84,7 @@ def show_days(
         for pace, day in (reported or {}).items()
     ]
     there = []
-    refill = refill_of(design.lowered.model.config)
+    refill = refill_of(design.lowered.model.config, design.lowered.phases)
     what = "a step" if refill else "an inference"
     for other in (design, *on_other_families(design)):
         own = found if other is design else other.estimate(clock_hz=clock_hz, **options)

@@ -229,6 +229,14 @@ hardware_options = grouped(
         metavar="N",
         help="Orders of the rows to try for one of fewer cycles; 1000 gain some 1 to 5 % [0].",
     ),
+    click.option(
+        "--phases",
+        type=click.IntRange(1),
+        default=1,
+        metavar="N",
+        help="Of a stream, rings for so many that take steps in turn: as many as a patch has steps"
+        " for a forecast at each step, for so many times the memory of rings [1].",
+    ),
 )
 
 reloadable_option = click.option(

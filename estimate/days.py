@@ -75,9 +75,12 @@ class PartDays:
         return {**vars(self), "days": days}
 
 
-def refill_of(config: TransformerConfig) -> int:
-    """Return the steps of a stream that fill empty rings before one that forecasts; 0 of others."""
-    return config.tokens_seen - 1 if config.stream else 0
+def refill_of(config: TransformerConfig, phases: int = 1) -> int:
+    """Return the steps of a stream that fill empty rings before one that forecasts; 0 of others.
+
+    Those of all ``phases`` count, which take steps in turn.
+    """
+    return (config.tokens_seen - 1) * phases if config.stream else 0
 
 
 def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float, refill: int = 0) -> PartDays:

@@ -23,7 +23,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.later import later, shown
 from bitformer.model.tensor import Tensor
 
-__all__ = ["RELOADED", "Design", "Geometry"]
+__all__ = ["RELOADED", "RINGS", "Design", "Geometry", "phase_bits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +189,13 @@ class Geometry:
 
 #: The stores whose contents differ between two trained models of one structure.
 RELOADED = ("weights", "parameters", "position", "margin", "judge_weights", "judge_limits")
+#: The stores in which rings lie: of several phases, each has words of its own in turn.
+RINGS = ("activations", "dynamic")
+
+
+def phase_bits(model: IntegerModel) -> int:
+    """Return the lowest bits of an address in a store of rings, which say whose they are."""
+    return (model.phases - 1).bit_length()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +233,16 @@ class Design:
     strides: tuple[int, ...] = ()
     first_lap: tuple[Schedule, ...] = ()
     first_latency: int = 0
+
+    @property
+    def phases(self) -> int:
+        """Streams that take steps in turn; 1 of windows."""
+        return self.model.phases
+
+    def words(self, name: str) -> int:
+        """Return the words of a store that one phase has, if it is one of rings; else all."""
+        depth = self.stores[name].depth
+        return depth >> phase_bits(self.model) if name in RINGS else depth
 
     @property
     def timelines(self) -> tuple[Schedule, ...]:

@@ -5,7 +5,7 @@ import numpy as np
 from bitformer.model import ir, reference
 from bitformer.model.calendar import with_clock
 from bitformer.model.operations.judge import Judge
-from bitformer.model.stream import StepModel, Stream
+from bitformer.model.stream import StepModel, StreamSteps
 
 __all__ = ["golden_vectors"]
 
@@ -15,7 +15,7 @@ def golden_vectors(
 ) -> list[tuple[list[int], list[int]]]:
     """Return ``count`` pairs of a window's words, step by step, and its results, as they are sent.
 
-    Of a stream, windows are patches, one behind another from its beginning.
+    Of a stream, windows are patches, one behind another from its beginning, of its phases in turn.
 
     Windows are random over the whole input range: every bit of every sample is at work. Of a
     detector, the first half of them judges what the network forecasts, and the others what is as
@@ -25,8 +25,8 @@ def golden_vectors(
     if model.detector is not None and count > 1:
         x = _quiet_then_loud(model, model.detector, x)
     if isinstance(model, StepModel):
-        stream = Stream(model.source)
-        y = np.concatenate([stream.step(patch[None]) for patch in x])
+        steps = StreamSteps(model.source, x, phases=model.phases)
+        y = steps.values(x)[model.output.name]
     else:
         y = reference.run(model, x)[model.output.name]
     return [

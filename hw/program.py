@@ -179,13 +179,15 @@ class Program:
     """Operations and instructions, with the widths that the hardware gives their fields.
 
     Behind the last instruction comes that of number ``loop``; those from there on are the same
-    inference so many times as ``steps`` says, at other addresses.
+    inference so many times as ``steps`` says, at other addresses. Each inference runs once for each
+    of so many ``phases`` before the next one.
     """
 
     operations: tuple[MachineOperation, ...]
     instructions: tuple[Instruction, ...]
     loop: int = later(0)
     steps: int = later(1)
+    phases: int = later(1)
 
     def __repr__(self) -> str:
         return shown(self)
@@ -194,6 +196,11 @@ class Program:
     def cycles(self) -> int:
         """Cycles from the first issue to the next inference's first issue."""
         return sum(i.delta for i in self.instructions[self.loop :]) // self.steps
+
+    @property
+    def step_instructions(self) -> int:
+        """The instructions of an inference."""
+        return (len(self.instructions) - self.loop) // self.steps
 
     @staticmethod
     def encoded(instruction: Instruction, field: str) -> int:

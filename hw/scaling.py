@@ -67,7 +67,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         found["columns"] = [one | own for one in found["columns"]]
         found["target"] |= own
     if config.stream:
-        found["warm_up"] = config.tokens_seen
+        found["warm_up"] = config.tokens_seen * model.phases
     if model.detector is not None:
         found["judged"] = model.results.size
     if labels := class_labels(model):

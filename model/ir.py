@@ -83,6 +83,11 @@ class IntegerModel:
         return self
 
     @property
+    def phases(self) -> int:
+        """Streams that take steps in turn, in hardware; 1 of windows."""
+        return 1
+
+    @property
     def input(self) -> Tensor:
         """The tensor of samples."""
         return self.tensors["input"]

@@ -21,7 +21,19 @@ from bitformer.model.progress import Progress, silent
 from bitformer.model.recent import kept_patches
 from bitformer.model.tensor import Tensor
 
-__all__ = ["StepModel", "Stream", "StreamStep", "StreamSteps", "as_steps", "predict", "step_of"]
+__all__ = [
+    "MOST_PHASES",
+    "StepModel",
+    "Stream",
+    "StreamStep",
+    "StreamSteps",
+    "as_steps",
+    "predict",
+    "step_of",
+]
+
+#: Streams that may take steps in turn: the steps of a patch, or so many sensors.
+MOST_PHASES = 64
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,11 +96,13 @@ class StepModel(IntegerModel):
     source : the model of the stream.
     forms : of each operation its form, by the tensor that it writes.
     rings : rows of each ring, by its tensor.
+    phases : streams that take steps in turn, each with rings of its own.
     """
 
     source: IntegerModel
     forms: Mapping[str, StepForm]
     rings: Mapping[str, int]
+    phases: int = 1
 
     def __post_init__(self):
         """Check nothing: a row that is written is one of a ring's."""
@@ -98,9 +112,11 @@ class StepModel(IntegerModel):
         return self.source
 
     @classmethod
-    def of(cls, model: IntegerModel) -> "StepModel":
+    def of(cls, model: IntegerModel, *, phases: int = 1) -> "StepModel":
         """Return the step of a stream; raise :class:`UserError` for a model that is none."""
         step = step_of(model)
+        if not 1 <= phases <= MOST_PHASES:
+            raise UserError(f"phases must be from 1 to {MOST_PHASES}, not {phases}")
         # a ring of one row is that row
         rings = {n: rows for n, rows in step.rings.items() if rows > step.tensors[n].rows}
         tensors = {n: replace(one, rows=rings.get(n, one.rows)) for n, one in step.tensors.items()}
@@ -112,6 +128,7 @@ class StepModel(IntegerModel):
             source=model,
             forms={form.operation.y: form for form in step.forms},
             rings=rings,
+            phases=phases,
         )
 
 
@@ -214,6 +231,7 @@ class StreamSteps:
     model : of the stream.
     patches : integers [N, patch, channels].
     resets : numbers of patches before which it is reset.
+    phases : streams that take the patches in turn, the first one after a reset.
 
     Raises
     ------
@@ -221,30 +239,48 @@ class StreamSteps:
         For a model that is no stream, or what are no patches of it.
     """
 
-    def __init__(self, model: IntegerModel, patches: np.ndarray, resets: Sequence[int] = ()):
-        self._stream, self._resets, self._taken = Stream(model), frozenset(resets), 0
+    def __init__(
+        self,
+        model: IntegerModel,
+        patches: np.ndarray,
+        resets: Sequence[int] = (),
+        *,
+        phases: int = 1,
+    ):
+        self._streams = [Stream(model) for _ in range(phases)]
+        self._resets, self._taken, self._turn = frozenset(resets), 0, 0
         for extreme in (patches.min(axis=0), patches.max(axis=0)):
-            self._stream.step(extreme[None])  # refuses what is no patch
-        self._stream.reset()
+            self._streams[0].step(extreme[None])  # refuses what is no patch
+        self._reset()
+
+    def _reset(self) -> None:
+        """Begin anew: all rings are empty, and the first stream takes the next patch."""
+        self._turn = 0
+        for stream in self._streams:
+            stream.reset()
 
     def values(self, patches: np.ndarray) -> dict[str, np.ndarray]:
         """Return every tensor of the next steps, int64 [steps, rows, features], by name."""
         found = []
         for patch in patches:
             if self._taken in self._resets:
-                self._stream.reset()
-            self._stream.step(patch[None])
-            self._taken += 1
-            found.append(self._stream.values)
+                self._reset()
+            stream = self._streams[self._turn]
+            stream.step(patch[None])
+            self._taken, self._turn = self._taken + 1, (self._turn + 1) % len(self._streams)
+            found.append(stream.values)
         return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
 
-def as_steps(model: IntegerModel, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return patches of one stream, and the number of the step that ends each of some windows.
+def as_steps(
+    model: IntegerModel, windows: np.ndarray, *, phases: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return patches of a stream, and the number of the step that ends each of some windows.
 
     ``windows`` are integers [N, steps, channels]; the patches are [M, patch, channels]. A window
     that begins a patch after another one takes a step more; others take all of their patches, with
-    which rings hold nothing else.
+    which rings hold nothing else. Of several ``phases``, which take the patches in turn, each has
+    some of the windows; where one has nothing more to do, its last patch comes again.
     """
     patch = model.config.patch
     chains: list[list[int]] = []
@@ -256,15 +292,22 @@ def as_steps(model: IntegerModel, windows: np.ndarray) -> tuple[np.ndarray, np.n
         chains[place].append(number)
         ends[window[patch:].tobytes()] = place
     each = len(windows[0]) // patch if len(windows) else 0
-    patches, places = [], np.zeros(len(windows), np.int64)
-    taken = 0
+    turns: list[list[np.ndarray]] = [[] for _ in range(phases)]
+    places = np.zeros(len(windows), np.int64)
+    taken = [0] * phases
     for chain in chains:
+        turn = taken.index(min(taken))
         first = windows[chain[0]]
-        patches += [first.reshape(each, patch, -1), windows[chain[1:], -patch:]]
-        places[chain] = taken + each - 1 + np.arange(len(chain))
-        taken += each - 1 + len(chain)
-    empty = np.zeros((0, patch, model.input.features), np.int64)
-    return np.concatenate([empty, *patches]), places
+        turns[turn] += [first.reshape(each, patch, -1), windows[chain[1:], -patch:]]
+        steps = taken[turn] + each - 1 + np.arange(len(chain))
+        places[chain] = steps * phases + turn
+        taken[turn] += each - 1 + len(chain)
+    patches = np.zeros((max(taken), phases, patch, model.input.features), np.int64)
+    for turn, own in enumerate(turns):
+        if own:
+            patches[: taken[turn], turn] = np.concatenate(own)
+            patches[taken[turn] :, turn] = patches[taken[turn] - 1, turn]
+    return patches.reshape(-1, *patches.shape[2:]), places
 
 
 def predict(model: IntegerModel, x, *, progress: Progress = silent) -> np.ndarray:

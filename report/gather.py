@@ -223,7 +223,7 @@ def _energy(
             )
             continue
         clock_hz = asked.clock_hz if one is design else clock_of(one, own, asked.clock_hz)
-        refill = refill_of(one.lowered.model.config)
+        refill = refill_of(one.lowered.model.config, one.lowered.phases)
         days = days_of(one.part, own.prediction.counts, clock_hz=clock_hz, refill=refill)
         found.energy.append(days_facts(days, own.prediction.latency))
 

@@ -177,7 +177,7 @@ class Comparison:
         begins = np.zeros(len(samples), dtype=np.int64)
         begins[[0, *resets]] = [0, *resets]
         steps = np.arange(len(samples)) - np.maximum.accumulate(begins)
-        kinds = np.minimum(steps, len(design.first_lap))
+        kinds = np.minimum(steps // design.phases, len(design.first_lap))
         self.samples = len(samples)
         rows, features = design.model.output.shape
         self.horizon = design.model.output.size

@@ -208,7 +208,7 @@ def simulate(
         predicted_latency=design.first_latency or design.latency,
         predicted_interval=design.interval,
         back_pressure=back_pressure,
-        warm_up=len(design.first_lap),
+        warm_up=len(design.first_lap) * design.phases,
     )
 
 
@@ -221,7 +221,7 @@ def reference_of(
     """
     model = design.model
     if isinstance(model, StepModel):
-        return StreamSteps(model.source, x, resets).values
+        return StreamSteps(model.source, x, resets, phases=model.phases).values
     reference.run(model, _extreme_samples(x))  # refuses samples that do not match
     state = () if model.detector is None else (DetectorState(),)
     return lambda part: reference.run(model, part, *state)

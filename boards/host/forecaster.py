@@ -58,6 +58,8 @@ class Forecaster:
     left : int
         Of a stream, steps until its forecasts depend on nothing that was before this client's
         first; else 0.
+    phases : int
+        Streams that take steps in turn, as the board says; 1 of a model of windows.
 
     Raises
     ------
@@ -68,8 +70,10 @@ class Forecaster:
     def __init__(self, client: Client, model: Any):
         self._client, self._model = client, model
         self.clipped, self.rejected = ClipCount(), 0
-        self.left = model.config.tokens_seen if model.config.stream else 0
-        there, here = client.read().model_hash, model_hash(model)
+        facts = client.read()
+        self.phases = facts.phases
+        self.left = model.config.tokens_seen * self.phases if model.config.stream else 0
+        there, here = facts.model_hash, model_hash(model)
         if there != here:
             raise LinkError(
                 f"Model on the board must be this one ({here.hex()}), and is {there.hex()}"
@@ -99,7 +103,7 @@ class Forecaster:
         clock = self._clock(clock, time)
         windows = self._model.quantize_input(x, clock, judged)
         if self._model.config.stream:
-            patches, ends = as_steps(self._model, windows)
+            patches, ends = as_steps(self._model, windows, phases=self.phases)
             numbers = self._answers(patches, progress)[ends]
         else:
             numbers = self._answers(windows, progress)
@@ -111,9 +115,10 @@ class Forecaster:
     def step(self, patch) -> np.ndarray:
         """Send a stream its next patch [patch, channels]; return the forecast [horizon].
 
-        Both are standardised floats. ``left`` says how much of the warm-up is still to come. Raises
-        `UserError` for a model that is no stream, or for what is no patch, and `LinkError` as
-        `predict` does.
+        Both are standardised floats. Of several phases it is the next one's: with as many as a
+        patch has steps, the newest patch at each of them. ``left`` says how much of the warm-up is
+        still to come. Raises `UserError` for a model that is no stream, or for what is no patch,
+        and `LinkError` as `predict` does.
         """
         config = self._model.config
         if not config.stream:

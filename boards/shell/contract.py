@@ -36,7 +36,8 @@ class Contract:
     model_hash : bytes
         8 bytes that identify the model.
     structure : bytes
-        4 bytes that identify what new weights do not change.
+        4 bytes that identify what new weights do not change, or say how many phases take steps
+        in turn; 0 of others.
     latency : int
         Cycles from the first number in to the last result out, below 2**24.
     vectors : tuple of (inputs, results)
@@ -127,6 +128,11 @@ class Contract:
         return replace(spec, placement="distributed")
 
 
+def _turns(phases: int) -> bytes:
+    """Return what stands in the place of a structure, which without new weights nobody compares."""
+    return (phases if phases > 1 else 0).to_bytes(STRUCTURE_BYTES, "little")
+
+
 def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
     """Return the contract of a design's accelerator, with ``vectors`` golden vectors."""
     check_int("Vectors", vectors, least=0)
@@ -138,7 +144,7 @@ def contract_of(design: Design, *, vectors: int = DEFAULT_VECTORS) -> Contract:
         results=model.output.size,
         model_hash=model_hash(model),
         latency=design.latency,
-        structure=structure_hash(design) if design.banks > 1 else bytes(STRUCTURE_BYTES),
+        structure=structure_hash(design) if design.banks > 1 else _turns(design.phases),
         vectors=tuple((tuple(x), tuple(y)) for x, y in golden),
         image=tuple(
             (len(design.images[name]), whole_bytes(design.stores[name].width))

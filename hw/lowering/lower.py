@@ -8,6 +8,7 @@ from bitformer.hw import timing
 from bitformer.hw.design import Design
 from bitformer.hw.judging import weight_bits
 from bitformer.hw.lowering.allocate import allocate
+from bitformer.hw.lowering.asked_places import of_results
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.beside import beside, patient
 from bitformer.hw.lowering.choose_rows import asked_rows
@@ -34,6 +35,7 @@ from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.hw.program import Destination, Program, Source
 from bitformer.hw.timetable import RowTask, Schedule
+from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
 from bitformer.model.stream import StepModel
@@ -95,6 +97,7 @@ def lower(
     like: Mapping[str, StoreSpec] | None = None,
     soft: int | str | None = None,
     broad: int | None = None,
+    phases: int = 1,
     progress: Progress = silent,
 ) -> Design:
     """Lower a model for a part; its weights lie as takes the fewest cycles where they fit.
@@ -137,6 +140,9 @@ def lower(
     broad :
         How many of these multiply a single longer weight, too; by default as many as take the
         fewest cycles in the part's LUTs.
+    phases :
+        Of a stream, how many take steps in turn, each with rings of its own: as many as a patch has
+        steps for a forecast at each of them.
     progress :
         Called after each order that is tried.
 
@@ -156,6 +162,7 @@ def lower(
         "apart": apart,
         "order": order,
         "like": like,
+        "phases": phases,
     }
     rows, posts = asked_rows(
         rows, posts, lambda r, p: lower(model, rows=r, posts=p, soft=soft, **options)
@@ -166,7 +173,11 @@ def lower(
     options |= {"rows": rows, "posts": posts, "soft": extra}
     broad = asked_broad(broad, extra, lambda count: lower(model, broad=count, **options))
     if model.config.stream:
-        model = StepModel.of(model.identified)
+        model = StepModel.of(model.identified, phases=phases)
+    elif phases != 1:
+        raise UserError(f"phases must be 1 for a model of windows, not {phases}")
+    if phases > 1 and of_results(placement or {}, model):
+        raise UserError("placement must leave out intermediate results with several phases")
     multiplier = PARTS[part].family.multiplier
     destination = destinations(model)
     check_graph(model, destination)

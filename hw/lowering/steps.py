@@ -5,6 +5,9 @@ The ring's pointer is the program's own place. In step ``s`` of a lap, the newes
 step takes no logic that a window does not, but for the rings of the head and of the linear path,
 which are read from the oldest token to the newest.
 
+Of several phases each takes a step before the program goes on to the next: what an instruction
+says is where a word lies in the rings of each.
+
 The first lap after a reset fills the rings. Its step ``s`` sees ``s + 1`` tokens: an operation of
 its own reads so many and no more, and so nothing of what was there before.
 """
@@ -93,6 +96,7 @@ class StreamProgram:
             instructions=(*first, *laps),
             loop=len(first),
             steps=self.slots,
+            phases=self.model.phases,
         )
 
     def _step(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from bitformer.hw.design import Design
+from bitformer.hw.design import RINGS, Design, phase_bits
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.encode import memory_blocks
 
@@ -78,6 +78,8 @@ def own_depths(design: Design, tensors: Iterable[str]) -> dict[str, int]:
             own = [block for block in blocks if block.key[0] in there]
             if own:
                 depths[memory] = allocate(own, by_size=store == "dynamic")
+                if store in RINGS:
+                    depths[memory] <<= phase_bits(design.model)
     for store, tensor in (("input", design.model.input), ("output", design.model.results)):
         if tensor.name in wanted:
             depths[store] = design.stores[store].depth

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bitformer.hw.design import phase_bits
 from bitformer.hw.judging import judged_depth, level_bits
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.memory import StoreSpec
@@ -38,6 +39,7 @@ def written_stores(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             ram("levels", result.size, 1, level, apart=False),
             ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
         ]
+    phases = phase_bits(plan.model)
     # results that come one a cycle wait one in a word
     together = ways if plan.packing.packed.get(result.name, True) else 1
     small: list[StoreSpec] = []
@@ -46,14 +48,20 @@ def written_stores(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
         rows = depths["scores"] // max(1, geometry.score_pitch)
         small = [in_lanes("maxima", rows, 1, numerics.SCORE_BITS, apart=False)]
         if plan.model.subtraction is not None:
-            last = 2 * source.features
+            last = (plan.model.phases + 1) * source.features
             small.append(ram("last", last, 1, source.bits, apart=False, read_ports=2))
     return [
-        in_lanes("activations", depths["activations"], ways, geometry.element_bits, read_ports=2),
+        in_lanes(
+            "activations",
+            depths["activations"] << phases,
+            ways,
+            geometry.element_bits,
+            read_ports=2,
+        ),
         in_lanes("scores", depths["scores"], ways, numerics.SCORE_BITS),
         ram(
             "dynamic",
-            depths["dynamic"],
+            depths["dynamic"] << phases,
             slots * geometry.dynamic_parts,
             geometry.dynamic_bits,
             apart=True,

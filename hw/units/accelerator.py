@@ -91,7 +91,7 @@ class Accelerator(wiring.Component):
         model = self.design.model
         numbers = model.numbers(windows)
         if isinstance(model, StepModel):
-            values = StreamSteps(model.source, numbers).values(numbers)
+            values = StreamSteps(model.source, numbers, phases=model.phases).values(numbers)
         else:
             values = reference.run(model, numbers)
         return model.words(values[model.output.name]).reshape(len(windows), -1)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Const, Elaboratable, Module, Mux, Value
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Value
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from bitformer.hw.column_groups import group_of
-from bitformer.hw.design import Design
+from bitformer.hw.design import RINGS, Design
 from bitformer.hw.judging import level_bits, score_bits, weight_bits
 from bitformer.hw.queues import queues_of
 from bitformer.hw.units.address_generator import AddressGenerator
@@ -65,6 +65,7 @@ class Units:
             behind=model.window_size - model.input.size,
             rows=geometry.rows,
         )
+        self._phase = self.sequencer.o_phase if design.phases > 1 else None
         # Yosys maps by the order of names: another name is another count of LUTs
         m.submodules.word_addresses = self.addresses = address_generator(design)
         m.submodules.input_port = self.input_port = InputPort(
@@ -76,6 +77,7 @@ class Units:
             judged=0 if model.detector is None else model.results.size,
             lanes=geometry.rows,
             patch=geometry.patch,
+            kept=design.phases + 1,
         )
         m.submodules.output_port = self.output_port = OutputPort(
             rows=model.results.rows,
@@ -103,6 +105,12 @@ class Units:
     def post(self) -> PostProcessor:
         """The first post-processor: its slots are those of all."""
         return self.posts[0]
+
+    def in_phase(self, name: str, address: Value) -> Value:
+        """Return an address of a store, if it is one of rings that of the phase in hand."""
+        if self._phase is None or name not in RINGS:
+            return address
+        return Cat(self._phase, address)
 
     def valid(self, lane: int) -> Value:
         """Return which results of a token row the post-processors have, by way."""
@@ -148,7 +156,7 @@ def address_generator(design: Design) -> AddressGenerator:
     units = {"weights": geometry.weights.units, "dynamic": 1}
 
     def bits(parts: dict[str, int]) -> int:
-        return max(bits_for(stores[n].depth * k - 1) for n, k in parts.items() if n in stores)
+        return max(bits_for(design.words(n) * k - 1) for n, k in parts.items() if n in stores)
 
     return AddressGenerator(
         operations=design.program.operations, act_bits=bits(elements), weight_bits=bits(units)
@@ -160,7 +168,7 @@ def slots_of(design: Design) -> data.StructLayout:
     program, stores, geometry = design.program, design.stores, design.geometry
     depth = max(2, len(design.images["parameters"]))
     # addresses run on from an instruction's to the end of its row
-    words = max(stores[s].depth for s in ("activations", "scores", "position") if s in stores)
+    words = max(design.words(s) for s in ("activations", "scores", "position") if s in stores)
     address = (words - 1).bit_length()
     return slot_layout(
         ways=geometry.ways,
@@ -258,7 +266,7 @@ def block_writer(design: Design) -> BlockWriter:
         slots=geometry.dynamic_slots,
         parts=geometry.dynamic_parts,
         bits=geometry.dynamic_bits,
-        depth=design.stores["dynamic"].depth,
+        depth=design.words("dynamic"),
         result_bits=geometry.activation_bits,
         dst_bits=slots_of(design)["dst"].width,
         pair_bits=geometry.pair_bits,
@@ -275,7 +283,7 @@ def key_value_writer(design: Design) -> KeyValueWriter:
         ways=geometry.ways,
         slots=geometry.dynamic_slots,
         bits=geometry.dynamic_bits,
-        depth=design.stores["dynamic"].depth,
+        depth=design.words("dynamic"),
         result_bits=geometry.activation_bits,
         dst_bits=design.program.width("dst"),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from bitformer.hw.units.parameters import Integer, Parameter
 from bitformer.hw.units.pipeline import after
 from bitformer.hw.widths import signed_value
 
-__all__ = ["InputPort", "OutputPort", "number_shape"]
+__all__ = ["InputPort", "OutputPort", "number_shape", "part_of"]
 
 
 def number_shape(bits: int, unsigned: bool) -> Shape:
@@ -25,13 +25,20 @@ def _moved(value: Value, unsigned: bool) -> Value:
     return Cat(value[:-1], ~value[-1]) if unsigned else value
 
 
+def part_of(number: Value, size: int, parts: int) -> Value:
+    """Return where part ``number`` of a store begins, of so many parts of ``size`` words."""
+    if parts == 2:
+        return Mux(number, size, 0)
+    return Array(Const(part * size, range(parts * size)) for part in range(parts))[number]
+
+
 class InputPort(wiring.Component):
     """Writes a window's samples, in order of steps and channels, and counts them.
 
     When the window is complete, none is taken until ``i_release``: its samples have been read. None
     is taken after reset until the first instruction has been fetched (``timing.FETCH`` cycles), so
     that the first inference takes as long as every other. The samples of the last step are written
-    to a store of their own as well, for two windows in turn.
+    to a store of their own as well, for so many windows in turn as it keeps.
 
     The numbers of the window's time come behind its samples, in whole steps: those that fill the
     last of them are taken and dropped. Behind them come the numbers that a detector judges, in
@@ -55,6 +62,8 @@ class InputPort(wiring.Component):
         Numbers that a detector judges.
     lanes, patch : int
         Lanes of the input store, which take patches of so many samples in turn.
+    kept : int
+        Windows whose last steps are kept: that of the inference in hand, and those before it.
 
     Members
     -------
@@ -66,9 +75,10 @@ class InputPort(wiring.Component):
     o_addr : Out(range(steps * channels)), address in the input store, of each of its lanes.
     o_data : Out(signed(bits)), the sample.
     o_en : Out(lanes), enable of the input store, by lane.
-    o_last_addr : Out(range(2 * channels)), address in the store of last steps.
+    o_last_addr : Out(range(kept * channels)), address in the store of last steps.
     o_last_en : Out(1), enable of the store of last steps.
-    o_current : Out(1), half of the store of last steps that belongs to the inference in hand.
+    o_current : Out(range(kept)), part of the store of last steps that belongs to the inference in
+        hand.
     o_half : Out(1), half that belongs to the window that is taken in; this and the following only
         with numbers of the time.
     o_time_en : Out(numbers), ``o_data`` is a number of the time: a bit for each.
@@ -83,6 +93,7 @@ class InputPort(wiring.Component):
     judged = Integer(0)
     lanes = Integer(1)
     patch = Integer(0)
+    kept = Integer(2)
 
     def __init__(
         self,
@@ -95,8 +106,11 @@ class InputPort(wiring.Component):
         judged: int = 0,
         lanes: int = 1,
         patch: int = 0,
+        kept: int = 2,
     ):
-        self.lanes, self.patch = lanes, patch
+        self.lanes, self.patch, self.kept = lanes, patch, kept
+        if numbers and kept > 2:
+            raise ValueError("Numbers of the time must be those of two windows in turn")
         if lanes & (lanes - 1):
             raise ValueError(f"Lanes must be a power of two, not {lanes}")
         if lanes > 1 and not patch:
@@ -115,9 +129,9 @@ class InputPort(wiring.Component):
                 "o_addr": Out(range(max(2, steps * channels))),
                 "o_data": Out(signed(bits)),
                 "o_en": Out(lanes),
-                "o_last_addr": Out(range(2 * channels)),
+                "o_last_addr": Out(range(kept * channels)),
                 "o_last_en": Out(1),
-                "o_current": Out(1, init=1),
+                "o_current": Out(range(kept), init=kept - 1),
             }
         )
 
@@ -133,7 +147,7 @@ class InputPort(wiring.Component):
         m = Module()
         samples = self.steps * self.channels
         total = samples + self.behind
-        half = Signal()
+        half = Signal(range(self.kept))
         asleep = Signal(range(FETCH + 1), init=FETCH)
         with m.If(asleep != 0):
             m.d.sync += asleep.eq(asleep - 1)
@@ -143,7 +157,7 @@ class InputPort(wiring.Component):
             self.i.ready.eq((self.o_count != total) & (asleep == 0)),
             enable.eq(self.i.valid & self.i.ready),
             self.o_data.eq(_moved(self.i.payload, self.unsigned)),
-            self.o_last_addr.eq(Mux(half, self.channels, 0) + channel),
+            self.o_last_addr.eq(part_of(half, self.channels, self.kept) + channel),
             self.o_last_en.eq(enable & (self.o_count >= samples - self.channels)),
         ]
         taken: Value = enable
@@ -170,12 +184,16 @@ class InputPort(wiring.Component):
             m.d.sync += self.o_count.eq(self.o_count + 1)
             m.d.sync += channel.eq(Mux(channel == self.channels - 1, 0, channel + 1))
             with m.If(self.o_count == total - 1):
-                m.d.sync += half.eq(~half)
+                m.d.sync += half.eq(self._following(half))
         with m.If(self.i_release):
             m.d.sync += self.o_count.eq(0)
         with m.If(self.i_start):
-            m.d.sync += self.o_current.eq(~self.o_current)
+            m.d.sync += self.o_current.eq(self._following(self.o_current))
         return m
+
+    def _following(self, part: Value) -> Value:
+        """Return the part of the store of last steps that the next window has."""
+        return ~part if self.kept == 2 else after(part, self.kept)
 
     def _write_lanes(self, m: Module, enable: Value) -> None:
         """Write patch after patch to the lanes in turn."""
@@ -213,7 +231,8 @@ class InputPort(wiring.Component):
             if address >= total:
                 continue
             channel = address - (total - self.channels)
-            last = window % 2 * self.channels + channel if channel >= 0 else None
+            part = window % self.kept * self.channels
+            last = part + channel if channel >= 0 else None
             writes.append((address, sample - offset, last))
         return writes
 

@@ -10,7 +10,8 @@ from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.column_store import ColumnStore
-from bitformer.hw.units.pipeline import MOST_COPIES, by_operation, copies, delay, twice
+from bitformer.hw.units.pipeline import MOST_COPIES, after, by_operation, copies, delay, twice
+from bitformer.hw.units.ports import part_of
 from bitformer.hw.units.row_results import Drained, drain_rows
 from bitformer.hw.units.store import Store
 from bitformer.hw.units.table_rows import TableRows
@@ -42,7 +43,7 @@ def read_activations(m: Module, units: Units) -> None:
     stores, addresses = units.stores, units.addresses
     word = addresses.o_act >> (units.design.geometry.ways - 1)
     m.d.comb += [
-        stores["activations"].addr_0.eq(word),
+        stores["activations"].addr_0.eq(units.in_phase("activations", word)),
         stores["input"].addr_0.eq(addresses.o_act),
     ]
     for lane, operands in enumerate(units.operands):
@@ -78,11 +79,15 @@ def read_scores(m: Module, units: Units) -> None:
 
 
 def read_last_step(m: Module, units: Units) -> None:
-    """Keep the last steps of two windows; read the running inference's, channel by channel."""
+    """Keep the last steps of some windows; read the running inference's, channel by channel."""
     port, channels = units.input_port, units.input_port.channels
     if "last" not in units.stores:
         spec = StoreSpec(
-            name="last", depth=2 * channels, width=port.bits, read_ports=2, placement="distributed"
+            name="last",
+            depth=port.kept * channels,
+            width=port.bits,
+            read_ports=2,
+            placement="distributed",
         )
         m.submodules.store_last = units.stores["last"] = Store(spec=spec)
     store = units.stores["last"]
@@ -92,9 +97,10 @@ def read_last_step(m: Module, units: Units) -> None:
     m.d.sync += following.eq(Mux(channel == channels - 1, 0, channel + 1))
     half: Value = port.o_current
     if any(o.previous for o in units.operations):
-        # the other half holds the last step of the patch before until the next patch ends
-        half = half ^ units.decode(m, units.addresses.o_op, "previous")
-    base = Mux(half, channels, 0)
+        # the oldest part holds the last step of the phase's patch before until the next patch ends
+        previous = units.decode(m, units.addresses.o_op, "previous")
+        half = half ^ previous if port.kept == 2 else Mux(previous, after(half, port.kept), half)
+    base = part_of(half, channels, port.kept)
     m.d.comb += [
         store.w_addr.eq(port.o_last_addr),
         store.w_data.eq(port.o_data),
@@ -127,7 +133,7 @@ def read_weights(m: Module, units: Units) -> None:
     if "dynamic" in stores:
         store = stores["dynamic"]
         part = exact_log2(geometry.dynamic_parts)
-        m.d.comb += store.addr_0.eq(address[part:])
+        m.d.comb += store.addr_0.eq(units.in_phase("dynamic", address[part:]))
         word = store.data_0
         if part:
             size = len(word) // geometry.dynamic_parts
@@ -279,10 +285,11 @@ def read_post_operands(m: Module, units: Units, drained: Drained) -> None:
     vectors = vector.o_slot.valid.any()
     parameter = Mux(vector.o_follows, vector.o_parameter, drained.parameter)
     residual = Mux(vectors, vector.o_slot.res, slot.res)
-    base = Mux(units.input_port.o_current, units.input_port.channels, 0)
+    port = units.input_port
+    base = part_of(port.o_current, port.channels, port.kept)
     channel = units.decode(m, slot.op, "channel", name="added_channel")
     m.d.comb += [
-        stores["activations"].addr_1.eq(residual),
+        stores["activations"].addr_1.eq(units.in_phase("activations", residual)),
         stores["last"].addr_1.eq(base + units.design.last_channel + channel),
     ]
     if "parameters" in stores:

@@ -1,6 +1,6 @@
 """The sequencer: fetches the program and issues each instruction at its time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
@@ -10,7 +10,7 @@ from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Program
 from bitformer.hw.timing import MIN_ISSUE
 from bitformer.hw.units.parameters import Flag, Integer, Parameter
-from bitformer.hw.units.pipeline import by_operation, registered
+from bitformer.hw.units.pipeline import after, by_operation, registered
 
 __all__ = ["Sequencer"]
 
@@ -20,6 +20,8 @@ _FETCH = READ_LATENCY + 2
 
 class Sequencer(wiring.Component):
     """Issues the program's instructions, ``delta`` cycles apart; behind the last come its loop's.
+
+    With several phases, an inference's instructions are issued for each of them in turn.
 
     An instruction whose operation waits (for input, or for room at the output) is held, and so are
     all that follow; operations already issued go on.
@@ -54,6 +56,8 @@ class Sequencer(wiring.Component):
     o_vector : Out(1), so it was, and it is of a vector operation.
     o_start : Out(1), it is an inference's first, of one inference the program's; valid with
         ``o_issue``.
+    o_phase : Out(range(program.phases)), the phase that it is of, until the next is issued; only
+        with several.
     """
 
     program = Parameter(Program, "a Program")
@@ -76,9 +80,16 @@ class Sequencer(wiring.Component):
         shortest = min(i.delta for i in program.instructions)
         if shortest < MIN_ISSUE:
             raise ValueError(f"Instructions must be {MIN_ISSUE} cycles apart, not {shortest}")
+        if program.phases > 1 and program.loop % program.step_instructions:
+            raise ValueError(
+                f"Instructions of all inferences must be {program.step_instructions}, to be issued"
+                " for each phase"
+            )
         layout = data.StructLayout({name: program.width(name) for name in program.layout()})
+        phase = {"o_phase": Out(range(program.phases))} if program.phases > 1 else {}
         super().__init__(
             {
+                **phase,
                 "o_addr": Out(range(max(2, len(program.instructions)))),
                 "i_word": In(program.word_bits),
                 "i_count": In(range(inputs + behind + 1)),
@@ -151,7 +162,20 @@ class Sequencer(wiring.Component):
                 waiting.eq(_FETCH),
                 self.o_addr.eq(Mux(self.o_addr == last, program.loop, self.o_addr + 1)),
             ]
+        if program.phases > 1:
+            self._take_turns(m, issue)
         return m
+
+    def _take_turns(self, m: Module, issue: Value) -> None:
+        """Go back to the inference's first instruction until each phase had its turn."""
+        count, phases = self.program.step_instructions, self.program.phases
+        place, coming = Signal(range(count)), Signal(range(phases))
+        with m.If(issue):
+            m.d.sync += [self.o_phase.eq(coming), place.eq(after(place, count))]
+            with m.If(place == count - 1):
+                m.d.sync += coming.eq(after(coming, phases))
+                with m.If(coming != phases - 1):
+                    m.d.sync += self.o_addr.eq(self.o_addr - (count - 1))
 
     def model(self, arrived: Iterable[tuple[int, bool]]) -> list[int | None]:
         """Return the number of the instruction that ``o_issue`` shows in each cycle, or None.
@@ -159,7 +183,8 @@ class Sequencer(wiring.Component):
         ``arrived`` has ``i_count`` and ``i_output`` of each cycle from reset on.
         """
         instructions = self.program.instructions
-        number, ready = 0, _FETCH
+        order, ready = self._order(), _FETCH
+        number = next(order)
         shown: list[int | None] = [None]
         for cycle, (count, room) in enumerate(arrived):
             instruction = instructions[number]
@@ -173,8 +198,20 @@ class Sequencer(wiring.Component):
             shown.append(number if issues else None)
             if issues:
                 ready = cycle + instruction.delta
-                number = number + 1 if number + 1 < len(instructions) else self.program.loop
+                number = next(order)
         return shown[:-1]
+
+    def _order(self) -> Iterator[int]:
+        """Yield the numbers of instructions as they are issued."""
+        program, first = self.program, 0
+        size = program.step_instructions if program.phases > 1 else len(program.instructions)
+        while True:
+            for _ in range(program.phases):
+                yield from range(first, first + size)
+            first += size
+            if first == len(program.instructions):
+                first = program.loop
+                size = size if program.phases > 1 else len(program.instructions) - first
 
 
 if MIN_ISSUE < _FETCH + 1:

@@ -155,7 +155,7 @@ def write_results(m: Module, units: Units) -> None:
             words.append(word)
             enables.append(enable if len(store.w_en) > lanes else enable.any())
         m.d.comb += [
-            store.w_addr.eq(slot.dst),
+            store.w_addr.eq(units.in_phase(name, slot.dst)),
             store.w_data.eq(Cat(words)),
             store.w_en.eq(Cat(enables)),
         ]
@@ -183,7 +183,7 @@ def write_results(m: Module, units: Units) -> None:
             writer.i_key.eq(goes_to(m, units, Destination.KEY)),
             writer.i_value.eq(goes_to(m, units, Destination.VALUE)),
             writer.i_dst.eq(slot.dst),
-            store.w_addr.eq(writer.o_addr),
+            store.w_addr.eq(units.in_phase("dynamic", writer.o_addr)),
             store.w_data.eq(writer.o_data),
             store.w_en.eq(writer.o_en),
         ]
@@ -204,7 +204,7 @@ def _write_blocks(m: Module, units: Units) -> None:
         writer.i_key.eq(goes_to(m, units, Destination.KEY)),
         writer.i_value.eq(goes_to(m, units, Destination.VALUE)),
         writer.i_dst.eq(slot.dst),
-        store.w_addr.eq(writer.o_addr),
+        store.w_addr.eq(units.in_phase("dynamic", writer.o_addr)),
         store.w_data.eq(writer.o_data),
         store.w_en.eq(writer.o_en),
     ]
