@@ -230,12 +230,13 @@ class Registers:
     ``vectors`` golden vectors are stored. ``latency`` is the number of cycles that the design
     promises from the first number in to the last result out, ``cycles`` what the last inference
     took (24 bits both).
-    ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do
-    not change, or of a shell that takes none, the ``phases`` of a stream where there are several. ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of
-    windows that were the lowest or the highest of ``input_bits``, ``result_ends`` such results, of
-    a classifier or a detector none; ``rejected`` counts a classifier's windows of no class, and a
-    detector's with its flag up: not those of self-tests, and again those of a request that came
-    again, but for a detector's. Counts are 16 bits that wrap.
+    ``model_hash``, 8 bytes, is the model's; ``structure``, 4 bytes, that of what new weights do not
+    change, or of a shell that takes none, the ``phases`` of a stream where there are several.
+    ``counters`` has a count for every `Reason`. ``input_ends`` counts numbers of windows that were
+    the lowest or the highest of ``input_bits``, ``result_ends`` such results, of a classifier or a
+    detector none; ``rejected`` counts a classifier's windows of no class, and a detector's with its
+    flag up: not those of self-tests, and again those of a request that came again, but for a
+    detector's. Counts are 16 bits that wrap.
     """
 
     version: int = VERSION
