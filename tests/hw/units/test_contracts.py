@@ -140,6 +140,7 @@ LAST = [
     ("Operands", {"delta_bits": 4, "delta_zero": 7}, {"delta_bits": 4, "delta_zero": 8}),
     ("InputPort", {"lanes": 2, "patch": 1}, {"lanes": 3, "patch": 1}),
     ("InputPort", {"lanes": 1, "patch": 0}, {"lanes": 2, "patch": 0}),
+    ("InputPort", {"kept": 2, "numbers": 1}, {"kept": 3, "numbers": 1}),
     ("RowStatistics", {"upper_bits": 8}, {"upper_bits": 9}),
     ("Sequencer", {"program": program(MIN_ISSUE)}, {"program": program(MIN_ISSUE - 1)}),
 ]

@@ -12,16 +12,16 @@ from bitformer.hw.units.ports import InputPort, OutputPort
 RATES = [0.3, 1.0]
 
 
-def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, seed=0):
+def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, kept=2, seed=0):
     """Feed samples; return each window as written, its last step, and its time.
 
     A window is released `pause` cycles after it is complete.
     """
     samples = steps * channels
-    dut = InputPort(steps=steps, channels=channels, bits=8, numbers=numbers)
+    dut = InputPort(steps=steps, channels=channels, bits=8, numbers=numbers, kept=kept)
     total = samples + dut.behind
     windows = len(items) // total
-    found, lasts, halves, writes = [], [None, None], [], []
+    found, lasts, parts, writes = [], [None] * kept, [], []
     times, nothing = [{}, {}], Const(0)
     time_ports = (dut.o_time_en, dut.o_half) if numbers else (nothing, nothing)
 
@@ -45,7 +45,11 @@ def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, 
                 times[half][time.bit_length() - 1] = data
             if release:
                 current = ctx.get(dut.o_current)
-                halves.append(current)
+                parts.append(current)
+                if len(found) >= kept - 1:
+                    # the part that the next window takes has the last step of the oldest one
+                    oldest = found[len(found) - (kept - 1)][1]
+                    assert lasts[(current + 1) % kept] == oldest
                 time = [times[current][n] for n in range(numbers)]
                 found.append(([memory[k] for k in range(samples)], lasts[current], time))
                 memory, wait, arrived = {}, None, 0
@@ -56,8 +60,8 @@ def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, 
                 memory[addr] = data
                 writes.append((addr, data, last_addr if last_en else None))
                 if last_en:
-                    last_half, channel = divmod(last_addr, channels)
-                    lasts[last_half] = (lasts[last_half] if channel else []) + [data]
+                    part, channel = divmod(last_addr, channels)
+                    lasts[part] = (lasts[part] if channel else []) + [data]
             if wait is not None:
                 wait -= 1
             elif arrived == total:
@@ -65,7 +69,7 @@ def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, 
         raise AssertionError("windows must be complete in time")
 
     streams.run(dut, consume, background=[streams.tell(dut.i, items, rate, seed)])
-    assert halves == [n % 2 for n in range(windows)]
+    assert parts == [n % kept for n in range(windows)]
     assert writes == dut.model(items)
     return found
 
@@ -79,6 +83,15 @@ def test_windows_are_written_whole(streams, rate, pause, steps, channels):
     found = windows_written(streams, items, steps=steps, channels=channels, rate=rate, pause=pause)
     expected = [items[n : n + total] for n in range(0, len(items), total)]
     assert found == [(window, window[-channels:], []) for window in expected]
+
+
+@pytest.mark.parametrize("kept", [3, 4, 6])
+@pytest.mark.parametrize(("steps", "channels"), [(1, 1), (3, 2), (2, 7)])
+def test_last_steps_of_several_windows_are_kept(streams, kept, steps, channels):
+    items = [(37 * n) % 256 - 128 for n in range(2 * (kept + 1) * steps * channels)]
+    options = {"steps": steps, "channels": channels, "rate": 0.5, "pause": 3}
+    found = windows_written(streams, items, kept=kept, **options)
+    assert [last for _, last, _ in found] == [window[-channels:] for window, *_ in found]
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -19,7 +19,7 @@ CONTROL = {
     "KeyValueWriter": ("o_en", "o_write"),
     "Operands": ("o_valid", "o_weight_valid"),
     "RowMaximum": ("o_done",),
-    "Sequencer": ("o_issue", "o_matrix", "o_vector", "o_start"),
+    "Sequencer": ("o_issue", "o_matrix", "o_vector", "o_start", "o_phase"),
     "VectorSlots": ("o_slot.valid",),
 }
 #: Cycles of noise before a reset at most, of silence behind it, and how often.

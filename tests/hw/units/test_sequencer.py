@@ -44,6 +44,7 @@ class Fetching(wiring.Component):
                 "o_act": Out(8),
                 "o_dst": Out(8),
                 "o_res": Out(8),
+                "o_phase": Out(8),
             }
         )
 
@@ -72,6 +73,8 @@ class Fetching(wiring.Component):
             self.o_dst.eq(unit.o_next.dst),
             self.o_res.eq(unit.o_next.res),
         ]
+        if program.phases > 1:
+            m.d.comb += self.o_phase.eq(unit.o_phase)
         return m
 
 
@@ -179,6 +182,46 @@ def test_behind_the_last_instruction_comes_the_loop(play, loop):
     unit = Sequencer(program=program, inputs=12, whole_window=False)
     model = [number for number in unit.model([(12, True)] * 80) if number is not None]
     assert model == order
+
+
+@pytest.mark.parametrize("phases", [2, 3, 4])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_each_phase_has_its_turn(play, phases, steps):
+    """Of each inference's two instructions, before the next: of one to fill rings, then of laps."""
+    operations = [OPERATIONS[0], {"starts": True}]
+    instructions = [Instruction(op=1 - n % 2, delta=5, act=n) for n in range(2 + 2 * steps)]
+    program = Program(
+        operations=table(operations),
+        instructions=tuple(instructions),
+        loop=2,
+        steps=steps,
+        phases=phases,
+    )
+    watch = ["o_issue", "o_act", "o_start", "o_phase"]
+    shown = play(Fetching(program=program, inputs=12), [READY] * 320, watch)
+    found = [one for issue, *one in shown if issue]
+    expected = [
+        [2 * inference + place, place == 0, phase]
+        for inference in [0, *[*range(1, 1 + steps)] * 20]
+        for phase in range(phases)
+        for place in range(2)
+    ]
+    assert len(found) > 60
+    assert found == expected[: len(found)]
+    unit = Sequencer(program=program, inputs=12, whole_window=False)
+    model = [number for number in unit.model([(12, True)] * 320) if number is not None]
+    assert model == [act for act, *_ in found]
+
+
+def test_inferences_of_phases_are_of_one_length():
+    program = Program(
+        operations=table(OPERATIONS[:1]),
+        instructions=tuple(Instruction(op=0, delta=5) for _ in range(5)),
+        loop=3,
+        phases=2,
+    )
+    with pytest.raises(ValueError, match=r"^Instructions of all inferences must be 2, to be"):
+        Sequencer(program=program, inputs=1, whole_window=False)
 
 
 def test_next_program_waits_for_the_next_window(play):
