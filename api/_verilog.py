@@ -111,6 +111,7 @@ def _description(design: Design) -> dict[str, object]:
         "config": model.config.to_dict(),
         "input": {"bits": model.input.bits, "values": model.window_size, "unsigned": unsigned},
         "output": {"bits": model.output.bits, "values": model.output.size, "unsigned": unsigned},
+        "phases": design.phases,
         "geometry": dataclasses.asdict(design.geometry),
         "estimate": estimate(design).to_dict(),
         "accumulator_bounds": dict(design.bounds),

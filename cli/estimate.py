@@ -34,7 +34,8 @@ def _show(
     report: Report, design: "bitformer.AcceleratorDesign", found: "bitformer.DesignEstimate"
 ) -> None:
     """Print an estimate: whether it fits, cycles, stores and totals."""
-    from bitformer.report.design_facts import block_ram_sentence  # late: not for --help
+    from bitformer.hw.design import RINGS  # late: not for --help
+    from bitformer.report.design_facts import block_ram_sentence
 
     result = found.exact
     _show_fit(report, found)
@@ -49,6 +50,16 @@ def _show(
         f"{result.macs} MACs, {result.macs_per_cycle:.1f} a cycle: {result.utilisation:.0%} of the"
         f" {result.peak} that {design.lowered.geometry.columns} columns can make"
     )
+    if (phases := design.lowered.phases) > 1:
+        words = [
+            f"{design.lowered.words(name)} of {store.depth} words of {name}"
+            for name, store in design.lowered.stores.items()
+            if name in RINGS
+        ]
+        report.line(
+            f"{phases} phases take steps in turn, and each has rings of its own:"
+            f" {' and '.join(words)}"
+        )
     report.table(
         (
             "store",

@@ -30,6 +30,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
     None where it is not known or no fixed number, as of months.
 
     A window of a stream is a patch; after ``warm_up`` of them no forecast depends on empty rings.
+    Its ``phases`` take them in turn.
 
     With a ``window_scaling``, the host makes ``(sample - m) / sqrt(v + window_scaling)`` of samples
     first, by the mean m and the variance v of their window, and turns results back by the same two.
@@ -68,6 +69,7 @@ def scaling_data(model: IntegerModel) -> dict[str, Any]:
         found["target"] |= own
     if config.stream:
         found["warm_up"] = config.tokens_seen * model.phases
+        found["phases"] = model.phases
     if model.detector is not None:
         found["judged"] = model.results.size
     if labels := class_labels(model):

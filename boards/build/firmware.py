@@ -99,6 +99,9 @@ _OF_STREAM = """\
  * sequence number of its own, and what came before them counts. After so many from a reset or a
  * self-test on, a forecast depends on nothing that never was. */
 #define BITFORMER_MODEL_WARM_UP {steps}
+/* So many streams take patches in turn: with as many as a patch has steps, the newest patch goes at
+ * each step of the series. */
+#define BITFORMER_MODEL_PHASES {phases}
 """
 
 #: What the results of a window are, by whether they are a class, a flag or neither.
@@ -223,7 +226,9 @@ def header(data: Mapping[str, Any]) -> str:
         unsigned=int(x["unsigned"]),
         step=f"{data['step_seconds'] or 0:.17g}",
         by_window=_BY_WINDOW.format(floor=f"{floor:.17g}") if floor else "",
-        of_stream=_OF_STREAM.format(steps=data["warm_up"]) if "warm_up" in data else "",
+        of_stream=_OF_STREAM.format(steps=data["warm_up"], phases=data["phases"])
+        if "warm_up" in data
+        else "",
         scales=scales,
     )
 

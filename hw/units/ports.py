@@ -79,8 +79,10 @@ class InputPort(wiring.Component):
     o_last_en : Out(1), enable of the store of last steps.
     o_current : Out(range(kept)), part of the store of last steps that belongs to the inference in
         hand.
-    o_half : Out(1), half that belongs to the window that is taken in; this and the following only
-        with numbers of the time.
+    o_oldest : Out(range(kept)), part that holds the last step of the oldest window; only where more
+        than two are kept.
+    o_half : Out(range(kept)), part that belongs to the window that is taken in; this and the
+        following only with numbers of the time.
     o_time_en : Out(numbers), ``o_data`` is a number of the time: a bit for each.
     o_judged_en : Out(1), ``o_data`` is a number that is judged; only with such numbers.
     """
@@ -109,8 +111,6 @@ class InputPort(wiring.Component):
         kept: int = 2,
     ):
         self.lanes, self.patch, self.kept = lanes, patch, kept
-        if numbers and kept > 2:
-            raise ValueError("Numbers of the time must be those of two windows in turn")
         if lanes & (lanes - 1):
             raise ValueError(f"Lanes must be a power of two, not {lanes}")
         if lanes > 1 and not patch:
@@ -120,8 +120,9 @@ class InputPort(wiring.Component):
         behind = self.behind
         super().__init__(
             {
-                **({"o_half": Out(1), "o_time_en": Out(numbers)} if numbers else {}),
+                **({"o_half": Out(range(kept)), "o_time_en": Out(numbers)} if numbers else {}),
                 **({"o_judged_en": Out(1)} if judged else {}),
+                **({"o_oldest": Out(range(kept))} if kept > 2 else {}),
                 "i": In(stream.Signature(number_shape(bits, unsigned))),
                 "i_release": In(1),
                 "i_start": In(1),
@@ -189,6 +190,8 @@ class InputPort(wiring.Component):
             m.d.sync += self.o_count.eq(0)
         with m.If(self.i_start):
             m.d.sync += self.o_current.eq(self._following(self.o_current))
+            if self.kept > 2:
+                m.d.sync += self.o_oldest.eq(self._following(self.o_oldest))
         return m
 
     def _following(self, part: Value) -> Value:

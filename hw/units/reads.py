@@ -10,7 +10,7 @@ from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.timing import OPERAND, PRODUCT
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.column_store import ColumnStore
-from bitformer.hw.units.pipeline import MOST_COPIES, after, by_operation, copies, delay, twice
+from bitformer.hw.units.pipeline import MOST_COPIES, by_operation, copies, delay, twice
 from bitformer.hw.units.ports import part_of
 from bitformer.hw.units.row_results import Drained, drain_rows
 from bitformer.hw.units.store import Store
@@ -99,7 +99,7 @@ def read_last_step(m: Module, units: Units) -> None:
     if any(o.previous for o in units.operations):
         # the oldest part holds the last step of the phase's patch before until the next patch ends
         previous = units.decode(m, units.addresses.o_op, "previous")
-        half = half ^ previous if port.kept == 2 else Mux(previous, after(half, port.kept), half)
+        half = half ^ previous if port.kept == 2 else Mux(previous, port.o_oldest, half)
     base = part_of(half, channels, port.kept)
     m.d.comb += [
         store.w_addr.eq(port.o_last_addr),

@@ -111,19 +111,62 @@ def test_figures_and_verilog_of_a_step(bitformer, model, tmp_path):
     assert rows == set(range(len(described["operations"])))
 
 
+def test_phases_take_steps_in_turn(bitformer, model, tmp_path):
+    said = bitformer("simulate", model, "--data", "random", "--samples", 9, "--phases", 4, "--json")
+    assert said.code == 0, said.err
+    assert (said.data["bit_exact"], said.data["cycles_as_predicted"]) == (True, True)
+    one, four = (bitformer("estimate", model, "--phases", n, "--days", "--json") for n in (1, 4))
+    assert four.code == 0, four.err
+    assert four.data["latency_cycles"] == one.data["latency_cycles"]
+    words = [
+        {s["name"]: s["depth"] for s in said.data["stores"]}["activations"] for said in (one, four)
+    ]
+    assert words[1] == 4 * words[0]
+    assert f"each has rings of its own: {words[0]} of {words[1]} words of activations" in four.err
+    assert "each has rings" not in one.err
+    assert {days["refill"] for days in four.data["days"]} == {4 * (CONFIG.tokens_seen - 1)}
+    said = bitformer("elaborate", model, "--phases", 4, "-o", tmp_path / "rtl")
+    assert said.code == 0, said.err
+    assert json.loads((tmp_path / "rtl" / "bitformer.json").read_text())["phases"] == 4
+    header = (tmp_path / "rtl" / "bitformer_model.h").read_text()
+    assert "#define BITFORMER_MODEL_PHASES 4\n" in header
+    assert f"#define BITFORMER_MODEL_WARM_UP {4 * CONFIG.tokens_seen}\n" in header
+
+
+@pytest.mark.parametrize("phases", ["0", "-1", "two"])
+def test_phases_are_a_number(bitformer, model, phases):
+    said = bitformer("estimate", model, "--phases", phases)
+    assert said.code == 2
+    assert "--phases" in said.err
+
+
 @pytest.mark.parametrize(
     ("asked", "must"),
     [
+        (("estimate", "--phases", 65), "phases must be from 1 to 64, not 65"),
+        (
+            ("estimate", "--phases", 2, "--place", "results=auto"),
+            "placement must leave out intermediate results with several phases",
+        ),
         (("build", "--board", "sea", "--reloadable"), "stream must be false to make a reloadable"),
         (("elaborate", "--reloadable"), "stream must be false to make a reloadable design, not"),
     ],
 )
 def test_what_no_stream_has_is_refused(bitformer, model, tmp_path, asked, must):
     command, *options = asked
-    said = bitformer(command, model, *options, "-o", tmp_path / "out")
+    if command != "estimate":
+        options += ["-o", tmp_path / "out"]
+    said = bitformer(command, model, *options)
     assert said.code == 2
     assert must in said.err
     assert "Traceback" not in said.err
+
+
+def test_phases_of_a_model_of_windows_are_refused(bitformer, tmp_path):
+    save_model(made(), tmp_path / "m.safetensors")
+    said = bitformer("estimate", tmp_path / "m.safetensors", "--phases", 2)
+    assert said.code == 2
+    assert "phases must be 1 for a model of windows, not 2" in said.err
 
 
 def test_days_of_a_stream_are_of_steps(bitformer, model):

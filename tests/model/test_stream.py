@@ -19,7 +19,7 @@ from bitformer.model.ir import SlidingAttend, SlidingScores
 from bitformer.model.recent import RECENT
 from bitformer.model.reference import run
 from bitformer.model.restore import restored
-from bitformer.model.stream import Stream, predict
+from bitformer.model.stream import Stream, StreamSteps, as_steps, predict
 from bitformer.model.transformer import Transformer
 
 torch.set_num_threads(1)  # many workers, tiny tensors
@@ -285,6 +285,33 @@ def test_windows_a_row_apart_go_on_with_their_streams(monkeypatch):
     # as many streams as phases of a patch begin, all others go on
     assert len(steps) == config.patch * config.tokens_seen + len(windows) - config.patch
     assert predict(model, windows[:0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("phases", [1, 2, 3, 7])
+def test_windows_go_to_phases_in_turn(phases):
+    """Wherever their patches go, the step that ends a window forecasts what the window does."""
+    model = initialize(SMALL, seed=1)
+    seen, rng = model.config.rows_seen, np.random.default_rng(1)
+    x = numbers(model, 20).reshape(-1, 1)
+    starts = [*rng.permutation(len(x) - seen)[:6], 2, 4, 6]
+    windows = np.stack([x[start : start + seen] for start in starts])
+    patches, ends = as_steps(model, windows, phases=phases)
+    taken = StreamSteps(model, patches, phases=phases).values(patches)["output"]
+    assert np.array_equal(taken[ends], run(model, windows)["output"])
+    assert len({*ends.tolist()}) == len(windows)
+    # phases share the work: none has more steps than all but the longest stream of another
+    assert len(patches) <= phases * (len(windows) // phases + 3) * model.config.tokens_seen
+
+
+def test_after_a_reset_the_first_phase_takes_the_next_patch():
+    model = initialize(SMALL, seed=1)
+    patches = numbers(model, 11)[:, 0]
+    steps = StreamSteps(model, patches, [7], phases=3)
+    found = np.concatenate([steps.values(part)["output"] for part in (patches[:5], patches[5:])])
+    for own in [*(range(first, 7, 3) for first in range(3)), *(range(n, 11, 3) for n in (7, 8, 9))]:
+        stream = Stream(model)
+        for number in own:
+            assert np.array_equal(found[number], stream.step(patches[number][None])[0])
 
 
 def test_a_stream_is_the_same_from_a_file(tmp_path):

@@ -168,3 +168,25 @@ def test_a_stream_takes_steps(link):
         assert sent <= 2 * config.tokens_seen + 3 + 2  # two chains of windows, and two reads
         with pytest.raises(UserError, match=r"^patch must have shape \(2, 1\), not \(3, 1\)$"):
             forecaster.step(walk[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["uart", "spi"])
+def test_a_forecast_at_each_step(link):
+    """By phases, as many as a patch has steps: the newest patch goes at each step of the series."""
+    config = TransformerConfig(name="small", stream=True, horizon=3, linear_path=True, **STREAM)
+    model, phases, seen = initialize(config, seed=2), config.patch, config.rows_seen
+    walk = np.random.default_rng(0).normal(size=(40, 1)).cumsum(axis=0)
+    with session(lower(model, phases=phases), link) as client:
+        assert client.self_test() is None
+        forecaster = Forecaster(client, model)
+        assert forecaster.phases == phases
+        for end in range(config.patch, seen + 4):
+            forecast = forecaster.step(walk[end - config.patch : end])
+            if end >= seen:
+                window = walk[end - seen : end]
+                assert np.array_equal(forecast, reference.predict(model, window[None])[0])
+                assert forecaster.left <= 1
+        assert forecaster.left == 0
+        x = np.stack([walk[start : start + seen] for start in (0, 2, 4, 1, 6)])
+        assert np.array_equal(forecaster.predict(x), reference.predict(model, x))

@@ -95,7 +95,7 @@ RANGES = {
         "score_bits": (1, 40),
     },
     "Drain": {"queue": (1, 8), "copies": (1, 4)},
-    "InputPort": {"numbers": (0, None)},
+    "InputPort": {"numbers": (0, None), "kept": (2, None)},
     "KeyValueWriter": {"queue": (0, None)},
     "RowMaximum": {"ways": (1, None)},
     "RowStatistics": {"ways": (1, None), "queue": (1, 32)},
@@ -140,7 +140,6 @@ LAST = [
     ("Operands", {"delta_bits": 4, "delta_zero": 7}, {"delta_bits": 4, "delta_zero": 8}),
     ("InputPort", {"lanes": 2, "patch": 1}, {"lanes": 3, "patch": 1}),
     ("InputPort", {"lanes": 1, "patch": 0}, {"lanes": 2, "patch": 0}),
-    ("InputPort", {"kept": 2, "numbers": 1}, {"kept": 3, "numbers": 1}),
     ("RowStatistics", {"upper_bits": 8}, {"upper_bits": 9}),
     ("Sequencer", {"program": program(MIN_ISSUE)}, {"program": program(MIN_ISSUE - 1)}),
 ]

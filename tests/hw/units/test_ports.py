@@ -50,6 +50,7 @@ def windows_written(streams, items, *, steps, channels, rate, pause, numbers=0, 
                     # the part that the next window takes has the last step of the oldest one
                     oldest = found[len(found) - (kept - 1)][1]
                     assert lasts[(current + 1) % kept] == oldest
+                    assert kept == 2 or ctx.get(dut.o_oldest) == (current + 1) % kept
                 time = [times[current][n] for n in range(numbers)]
                 found.append(([memory[k] for k in range(samples)], lasts[current], time))
                 memory, wait, arrived = {}, None, 0
