@@ -1,4 +1,4 @@
-"""Whether the hardware is still the same: what 117 designs are, against a record of them.
+"""Whether the hardware is still the same: what 119 designs are, against a record of them.
 
     python benchmarks/hardware.py                              all designs against the record
     python benchmarks/hardware.py grid-12-32-4 tiny            these only
@@ -145,6 +145,8 @@ ASKED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ecp5-luts": ("grid-12-32-4", {"part": "lfe5u-25f", "soft": "auto"}),
     "ice40": ("grid-12-32-4", {"part": "ice40up5k"}),
     "ice40-path": ("etth1-96-24-w2a8", {"part": "ice40up5k"}),
+    "phases": ("etth1-96-24-stream", {"phases": 8}),
+    "ice40-phases": ("grid-12-32-4-stream", {"phases": 3, "part": "ice40up5k"}),
     "ice40-unpacked": ("tiny", {"part": "ice40up5k", "pack": False, "lanes": 5}),
 }
 DESIGNS |= {f"asked-{name}": _asked(model, **options) for name, (model, options) in ASKED.items()}
