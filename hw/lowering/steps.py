@@ -70,7 +70,7 @@ class StreamProgram:
         Older rows are there already. Read in order, they come before it.
         """
         form = self.model.forms[task.tensor]
-        if filled < self.slots and form.rings:
+        if form.rings:
             task = lowering_of(form.operation).shortened(self.plan, task, filled)
         reads = [self._newest_read(one, form, filled) for one in task.reads]
         return replace(task, reads=tuple(reads))
