@@ -183,3 +183,7 @@ def test_the_largest_first_and_not_the_smallest():
     ]
     assert (allocate(found), allocate(found, by_size=True)) == (9, 8)
     assert allocate([]) == allocate([], by_size=True) == 0
+    # where that is no better, in the order of writing
+    found = [block(1, 0, 9), block(2, 1, 9)]
+    assert allocate(found, by_size=True) == 3
+    assert [one.address for one in found] == [0, 1]

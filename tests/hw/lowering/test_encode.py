@@ -133,6 +133,11 @@ def test_what_a_tensor_needs_in_lanes(monkeypatch, spec, destination, options, f
     assert blocks_of(monkeypatch, spec, destination, rows=4, **options) == {name: blocks}
 
 
+def test_two_token_rows_have_lanes(monkeypatch):
+    found = blocks_of(monkeypatch, (3, 5), ACTIVATION, rows=2)
+    assert found == {"activations": [(0, 3, 1, 2, 0, 2, 1), (2, 3, 1, 1, 0, 2, 1)]}
+
+
 @pytest.mark.parametrize("rows", [1, 4])
 def test_results_that_leave_take_no_memory(monkeypatch, rows):
     assert blocks_of(monkeypatch, (3, 5), OUTPUT, rows=rows) == {}
@@ -209,6 +214,13 @@ def test_equal_operations_have_one_number():
     assert (first.weight_base, first.parameters) == (105, 32)
     # what multiplies nothing has no weights
     assert (second.weight_base, second.parameters) == (0, 30)
+
+
+def test_an_operation_without_parameters_has_none():
+    own = encoder()
+    own.parameters.clear()
+    own.instructions([event(0, source=Source.INPUT)], 9)
+    assert own.operations[0].parameters == 0
 
 
 def test_keys_in_the_place_of_weights_begin_at_their_address():
