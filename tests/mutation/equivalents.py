@@ -47,6 +47,19 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
     ): "of one row, the columns divided by it are the columns",
     (
         "hw/lowering/images.py",
+        "table = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways), (0, 0))).reshape(-1, 2)",
+        (
+            "table = np.pad(table, ((0, 0), (0, (table.shape[1]) % geometry.ways), (0, 0)))"
+            ".reshape(-1, 2)"
+        ),
+    ): "a word has one way or two, for which both are the same",
+    (
+        "hw/lowering/images.py",
+        "lanes: int = 1,",
+        "lanes: int = 2,",
+    ): "who names no split layer has no lanes, whose number is not read",
+    (
+        "hw/lowering/images.py",
         "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)",
         "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-2, per_group)",
     ): "numpy takes any number below 0 for the size that is not known",

@@ -169,6 +169,9 @@ def test_parameters_are_read_back(ways):
             expected += [rows[n : n + ways] for n in range(0, len(rows), ways)]
     assert [read(word, ways, bits) for word in words] == expected
     assert parameter_words({}, geometry_of(ways), {}) == ([], {}, (1, 1), ())
+    # -1 and 0 are numbers of one bit
+    few = {"y": np.array([[-1, 0], [0, -1]])}
+    assert parameter_words(few, geometry_of(ways), {})[2] == (1, 1)
 
 
 def test_a_wide_value_takes_the_fields_of_both_ways():

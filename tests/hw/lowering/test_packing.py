@@ -2,21 +2,27 @@
 """Two products in a multiplier with an 18-bit port: exact where lowering allows them."""
 
 import functools
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from design_strategies import configs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitformer.hw.families.ecp5 import ECP5
+from bitformer.hw.families.ice40 import ICE40UP
+from bitformer.hw.lowering import packing as packing_module
 from bitformer.hw.lowering.batch import Batch
-from bitformer.hw.lowering.packing import choose_packing
+from bitformer.hw.lowering.packing import choose_packing, product_bits
 from bitformer.hw.units.matrix_engine import MatrixEngine
 from bitformer.hw.widths import signed_value
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
-PORT = ECP5.multiplier.long_bits
+PORTS = ECP5.multiplier
+PORT = PORTS.long_bits
 
 
 @functools.cache
@@ -113,3 +119,195 @@ def test_grid_is_packed_on_18_bits():
     )[0]
     assert (packing.half_bits, packing.shift) == (4, 14 - packing.dynamic)
     assert sum(packing.packed.values()) >= 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """As much of a matrix operation as its packing depends on; ``key``: of what is written."""
+
+    width: int
+    dot: int = 1
+    total: int = 1
+    term: int = 1
+    macs: int = 1
+    operand: int = 8
+    key: bool = False
+    narrow: bool = True
+
+
+def packing_of(products, *, columns=4, single=(), multiplier=PORTS, allowed=True):
+    """The packing of such operations, named by their numbers."""
+
+    def of(*fields):
+        return np.array([[[getattr(one, name) for name in fields] for one in products]])
+
+    keys = [one for one in products if one.key]
+    operations = [
+        SimpleNamespace(
+            y=str(n), weights_from="k" if one.key else None, macs=lambda _, one=one: one.macs
+        )
+        for n, one in enumerate(products)
+    ]
+
+    class Models:
+        first = SimpleNamespace(tensors={})
+        matrix_operations = operations
+        kept = keys
+        weight_widths = of("width")[..., 0]
+        operand_bits = of("operand")[..., 0]
+        dynamic_bits = np.array([max((one.width for one in keys), default=0)])
+        bounds = of("dot", "total")
+        terms = of("term")[..., 0]
+
+        def __len__(self):
+            return 1
+
+        def tensor_values(self, names, field="width"):
+            values = [getattr(one, "width" if field == "bits" else field) for one in names]
+            return np.array([values], dtype=np.int64)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing_module, "_pairable", lambda model: True)
+        return choose_packing(Models(), columns, allowed, multiplier, frozenset(single))[0]
+
+
+def packed(products, **options):
+    return [*packing_of(products, **options).packed.values()]
+
+
+HALF = 4
+#: Of a port of 18 bits the low sum's, where weights have four.
+FIELD = 18 - HALF
+
+
+@pytest.mark.parametrize(
+    ("fits", "beyond"),
+    [
+        # the low sum in its field, and both in the port
+        ({"dot": (1 << FIELD - 1) - 1}, {"dot": 1 << FIELD - 1}),
+        ({"total": (1 << 17) - 1}, {"total": 1 << 17}),
+    ],
+)
+def test_an_operation_packs_as_far_as_its_sums_fit(fits, beyond):
+    found = packing_of([Product(width=HALF, **fits), Product(width=HALF, **beyond)])
+    assert [*found.packed.values()] == [True, False]
+    assert (found.half_bits, found.shift, found.dynamic, found.apart) == (HALF, FIELD, False, False)
+    # with an odd number of columns all or none
+    assert packed([Product(width=HALF, **fits), Product(width=HALF, **beyond)], columns=5) == [
+        False,
+        False,
+    ]
+    assert packed([Product(width=HALF, **fits)] * 2, columns=5) == [True, True]
+    assert packed([Product(width=HALF, **fits)] * 2, allowed=False) == [False, False]
+    assert packed([Product(width=HALF, **fits)] * 2, single=("1",)) == [True, False]
+
+
+def test_a_shorter_weight_goes_into_a_longer_ones_place():
+    few, many = Product(width=2, macs=5), Product(width=6, macs=6)
+    found = packing_of([few, many])
+    assert (found.half_bits, [*found.packed.values()]) == (6, [True, True])
+    # where the longer one's field is too short for a sum, what covers most
+    long = replace(few, dot=1 << 12, macs=7)
+    found = packing_of([long, many])
+    assert (found.half_bits, [*found.packed.values()]) == (2, [True, False])
+    found = packing_of([replace(long, macs=5), many])
+    assert (found.half_bits, [*found.packed.values()]) == (6, [False, True])
+    # a weight of one bit is a number of two
+    assert packing_of([Product(width=1)]).half_bits == 2
+
+
+@pytest.mark.parametrize(
+    ("narrow", "key", "weight", "shift"),
+    [(True, 4, 4, 14), (False, 4, 4, 13), (False, 3, 4, 14), (False, 3, 3, 14), (True, 5, 4, 14)],
+)
+def test_keys_pack_all_or_none(narrow, key, weight, shift):
+    """A key of as many bits that is not narrow takes one of the field."""
+    keys = [Product(width=key, key=True, narrow=narrow)] * 2
+    products = [Product(width=weight), *keys]
+    if (key, weight) == (3, 3):
+        shift = 18 - 3 - 1
+    found = packing_of(products)
+    if key > weight:
+        assert (found.half_bits, found.shift, found.dynamic) == (key, 18 - key, True)
+        return
+    assert (found.dynamic, found.half_bits, found.shift) == (True, weight, shift)
+    assert all(found.packed.values())
+    # one that does not fit leaves out the other
+    beyond = [*products[:2], replace(keys[0], dot=1 << shift - 1)]
+    found = packing_of(beyond)
+    assert (found.dynamic, [*found.packed.values()]) == (False, [True, False, False])
+    assert found.shift == 18 - weight
+
+
+APART = replace(PORTS, apart=True)
+
+
+def test_sums_apart_need_room_for_one_product():
+    long = Product(width=HALF, dot=1 << 20, total=(1 << 17) - 1)
+    assert not packing_of([long]).apart
+    found = packing_of([replace(long, term=(1 << FIELD - 1) - 1)], multiplier=APART)
+    assert (found.apart, found.packed) == (True, {"0": True})
+    # the low sum has 22 bits, of which 14 are its field
+    assert (found.shift, found.extension) == (FIELD, 22 - FIELD)
+    assert packed([replace(long, term=1 << FIELD - 1)], multiplier=APART) == [False]
+    # where all sums fit their fields they are kept together
+    short = packing_of([Product(width=HALF, dot=(1 << FIELD - 1) - 1)], multiplier=APART)
+    assert (short.apart, short.extension) == (False, 0)
+    both = packing_of([long, Product(width=HALF, dot=1 << 30, key=True)], multiplier=APART)
+    assert (both.apart, both.extension) == (True, 32 - FIELD)
+
+
+@pytest.mark.parametrize(("macs", "so"), [(10, True), (11, False)])
+def test_where_multipliers_are_few_half_of_all_must_pack(macs, so):
+    products = [Product(width=HALF, macs=10), Product(width=HALF, total=1 << 17, macs=macs)]
+    assert packed(products, multiplier=APART) == [so, False]
+    assert packed(products) == [True, False]
+
+
+@pytest.mark.parametrize(("operand", "half"), [(10, 2), (11, 4)])
+def test_what_columns_of_luts_multiply_counts_half_as_much_again(operand, half):
+    """Of 20 bits and fewer: 3 for each of 8 products, or 2 for each of 8 and of 3 more."""
+    soft = replace(PORTS, soft=20)
+    products = [
+        Product(width=2, macs=8, dot=1 << FIELD - 1, operand=operand),
+        Product(width=4, macs=11, operand=16),
+    ]
+    assert packing_of(products, multiplier=soft).half_bits == half
+    # keys are in no column of LUTs
+    assert packing_of(products).half_bits == 4
+
+
+HALVES = replace(ICE40UP.multiplier, soft=0)
+
+
+def test_halves_of_a_multiplier_make_what_no_field_holds():
+    """Both sums are of one mode, and every number has 8 bits or fewer there."""
+    wide = Product(width=8, dot=1 << 14, total=(1 << 15) - 1, term=1 << 14)
+    found = packing_of([wide], multiplier=HALVES)
+    assert (found.halves, found.apart, found.packed) == (True, True, {"0": True})
+    assert (found.half_bits, found.shift, found.extension) == (8, 16, 0)
+    for changes in ({"width": 9}, {"operand": 9}, {"total": 1 << 15}):
+        assert not packing_of([replace(wide, **changes)], multiplier=HALVES).halves
+    assert not packing_of([wide], multiplier=HALVES, single=("0",)).halves
+    assert not packing_of([wide], multiplier=replace(HALVES, half_bits=0)).halves
+    # where a field holds them all that is as good, and needs no other mode
+    assert not packing_of([replace(wide, width=4, dot=9, term=9)], multiplier=HALVES).halves
+    # keys go in pairs if all of them may
+    keys = [replace(wide, key=True)] * 2
+    found = packing_of([wide, *keys], multiplier=HALVES)
+    assert (found.dynamic, all(found.packed.values())) == (True, True)
+    keys[1] = replace(keys[1], total=1 << 15)
+    found = packing_of([replace(wide, macs=2), *keys], multiplier=HALVES)
+    assert (found.halves, found.dynamic) == (True, False)
+    assert [*found.packed.values()] == [True, False, False]
+    odd = packing_of([wide, replace(wide, total=1 << 15)], multiplier=HALVES, columns=5)
+    assert not any(odd.packed.values())
+    alone = packing_of([wide, wide], multiplier=HALVES, columns=5)
+    assert (alone.halves, alone.dynamic) == (True, False)
+
+
+@pytest.mark.parametrize(("apart", "pair", "alone"), [(False, 10 + 1 + 15, 11), (True, 25, 11)])
+def test_an_accumulator_of_a_pair_has_a_borrow_of_the_other(apart, pair, alone):
+    dots = np.array([1023, 1023, 512])
+    found = product_bits(dots, np.array([True, False, False]), 14, apart=apart)
+    assert found.tolist() == [pair, alone, 11]
