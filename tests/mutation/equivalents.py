@@ -47,7 +47,81 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
     ): "of one row, the columns divided by it are the columns",
     (
         "hw/lowering/images.py",
-        "table = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways), (0, 0))).reshape(-1, 2)",
+        "flat = planes.reshape(len(planes), -1).astype(np.uint8)",
+        "flat = planes.reshape(len(planes), -2).astype(np.uint8)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "by_lane = weight.reshape(*weight.shape[:-1], -1, lanes, features)",
+        "by_lane = weight.reshape(*weight.shape[:-1], -2, lanes, features)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "return by_lane.swapaxes(-1, -2).reshape(*weight.shape[:-1], -1)",
+        "return by_lane.swapaxes(-1, -2).reshape(*weight.shape[:-1], -2)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "weight = weight.reshape(op.parts, outputs, -1)",
+        "weight = weight.reshape(op.parts, outputs, -2)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-1, per_group)",
+        "parts = weight.reshape(groups, per_group, -2).swapaxes(1, 2).reshape(-1, per_group)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "rows = parts.reshape(-1, layout.parts(kind) * per_group)",
+        "rows = parts.reshape(-2, layout.parts(kind) * per_group)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "every = table.reshape(-1, 2)",
+        "every = table.reshape(-2, 2)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "table = table.reshape(-1, *table.shape[-2:]) # of each part",
+        "table = table.reshape(-2, *table.shape[-2:]) # of each part",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        (
+            "table = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways), (0, 0)))"
+            ".reshape(-1, 2)"
+        ),
+        (
+            "table = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways), (0, 0)))"
+            ".reshape(-2, 2)"
+        ),
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "value, factor = table.reshape(-1, geometry.ways, 2).transpose(2, 0, 1)",
+        "value, factor = table.reshape(-2, geometry.ways, 2).transpose(2, 0, 1)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        "blocks = padded.reshape(len(padded) // lanes, lanes, -1, geometry.ways)",
+        "blocks = padded.reshape(len(padded) // lanes, lanes, -2, geometry.ways)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/place.py",
+        "chosen = np.indices(sizes).reshape(len(sizes), -1).T",
+        "chosen = np.indices(sizes).reshape(len(sizes), -2).T",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/schedule.py",
+        "writes = (issue + self.slots(row) + self.post).reshape(-1)",
+        "writes = (issue + self.slots(row) + self.post).reshape(-2)",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lowering/images.py",
+        (
+            "table = np.pad(table, ((0, 0), (0, -table.shape[1] % geometry.ways), (0, 0)))"
+            ".reshape(-1, 2)"
+        ),
         (
             "table = np.pad(table, ((0, 0), (0, (table.shape[1]) % geometry.ways), (0, 0)))"
             ".reshape(-1, 2)"

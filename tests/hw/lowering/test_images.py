@@ -218,7 +218,7 @@ def test_rows_of_a_clocks_tables_lie_side_by_side():
 @pytest.mark.parametrize("ways", [1, 2])
 def test_positions_have_a_lane_for_each_token_row(lanes, ways):
     rng = np.random.default_rng(2)
-    tables = {"p": rng.integers(-16, 16, (5, 3)), "q": rng.integers(-16, 16, (4, 2))}
+    tables = {"p": rng.integers(-16, 16, (5, 2)), "q": rng.integers(-16, 16, (4, 3))}
     model = SimpleNamespace(
         operations=(None,),
         tensors={name: SimpleNamespace(bits=5) for name in tables},
