@@ -138,6 +138,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "parts = weight.reshape(groups, per_group, -1).swapaxes(1, 2).reshape(-2, per_group)",
     ): "numpy takes any number below 0 for the size that is not known",
     (
+        "hw/lowering/layouts.py",
+        "wider = (one for one in singles if one.field > kind.field)",
+        "wider = (one for one in singles if (one.field >= kind.field))",
+    ): "no single weight that is left fills a field as long as one that is cut",
+    (
         "hw/lowering/packing.py",
         "extension[better] = (np.maximum(0, longest - distance) * kept)[better]",
         "extension[better] = (np.maximum(1, longest - distance) * kept)[better]",

@@ -149,6 +149,11 @@ def test_too_many_widths_share_what_costs_least(sizes, found):
     assert formats_of(*layers) == [alone(bits) for bits in found]
 
 
+def test_what_grows_counts_bits_times_weights():
+    layers = [(2, False, 20, 1, 8), (4, False, 7, 1, 8), (5, False, 3, 1, 8), (8, False, 9, 1, 8)]
+    assert formats_of(*layers) == [alone(2), alone(5), alone(5), alone(8)]
+
+
 def test_pairs_and_single_weights_share_no_format():
     layers = [(2, True, 1, 1, 8), (3, True, 9, 9, 8), (6, False, 1, 1, 8), (8, False, 9, 9, 8)]
     assert formats_of(*layers) == [pair(3), pair(3), alone(6), alone(8)]

@@ -1,6 +1,7 @@
 """What lowering chooses and derives: shifts, bounds, packing, the program, its mistakes."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +9,15 @@ from design_strategies import models, several
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitformer.hw import timing
 from bitformer.hw.families.series7 import SERIES7
+from bitformer.hw.lowering import lower as lower_module
 from bitformer.hw.lowering.batch import Batch
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.shifts import common_shifts
-from bitformer.hw.program import Instruction, MachineOperation, Program
+from bitformer.hw.program import Destination, Instruction, MachineOperation, Program, Source
+from bitformer.hw.timetable import Schedule
 from bitformer.model import ir, numerics, reference
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
@@ -234,3 +238,76 @@ def test_a_post_processor_takes_its_rows_of_a_group_without_a_gap(rows, posts):
             assert last == [*range(last[0], last[0] + turns * op.last_columns)]
             partial += op.groups > 1 and op.last_columns < op.columns
     assert partial
+
+
+def row_of(*, issue=0, writes=(), last=0, needed=0, **fields):
+    operation = MachineOperation(**fields)
+    return SimpleNamespace(
+        row=SimpleNamespace(operation=operation, needed_inputs=needed),
+        issue=issue,
+        writes=np.array(writes),
+        engine_last=last,
+    )
+
+
+READS = {"source": Source.INPUT, "wait_input": True}
+LEAVES = {"destination": Destination.OUTPUT}
+
+
+@pytest.mark.parametrize(
+    ("decides", "later"),
+    [({}, 0), ({"decision": True}, timing.CHOICE), ({"detector": True}, timing.JUDGE)],
+)
+@pytest.mark.parametrize(
+    ("cycles", "issue", "engine", "interval"),
+    [
+        # as long as the program is, as samples wait, or as results are in their queue
+        (300, 90, 30, 300),
+        (33, 90, 30, 33),
+        (31, 90, 30, 30 + 2),
+        (20, 72, 30, 30 + 2),
+        (20, 71, 30, 104 - 71),
+        (20, 40, 30, 104 - 40),
+        (20, 90, 88, 88 + 2),
+    ],
+)
+def test_an_inference_follows_the_one_before(decides, later, cycles, issue, engine, interval):
+    """Results leave one a cycle, the first one ``OUTPUT`` behind its write."""
+    events = [
+        row_of(issue=10, last=30, needed=5, **READS),
+        row_of(issue=3, last=engine, needed=5, **READS),
+        row_of(issue=0, last=20, needed=9, source=Source.INPUT),
+        row_of(issue=issue, writes=[98, 99, 99], wait_output=True, **LEAVES),
+        row_of(issue=101, writes=[100, 101], **LEAVES),
+        row_of(issue=102, writes=[500]),
+    ]
+    # 99, 100, 101, 102 and 103
+    assert timing.OUTPUT == 1
+    timeline = Schedule(events=events)
+    model = SimpleNamespace(**{"decision": None, "detector": None, **decides})
+    found = lower_module._cycles(timeline, SimpleNamespace(cycles=cycles), model)
+    assert found == (104 + later, interval)
+
+
+def test_a_design_that_is_as_fast_is_no_slower():
+    def design(latency, interval):
+        return SimpleNamespace(latency=latency, interval=interval)
+
+    for found, so in (((5, 7), True), ((4, 7), True), ((6, 7), False), ((5, 8), False)):
+        assert lower_module._no_slower(design(*found), design(5, 7)) == so
+
+
+def test_keys_come_before_queries_and_what_is_beside_comes_last(monkeypatch):
+    """Of ranks the highest goes first: those of queries are the lower, by ``later`` more."""
+    keeps = {"scores": Destination.KEY}
+    monkeypatch.setattr(
+        lower_module, "lowering_of", lambda op: SimpleNamespace(keeps=keeps.get(op.y))
+    )
+    monkeypatch.setattr(lower_module, "beside", lambda model: {"path"})
+    for order in (["x", "q", "k", "path", "scores", "y"], ["x", "k", "q", "path", "scores", "y"]):
+        model = SimpleNamespace(
+            operations=[SimpleNamespace(y=name, reads=("q", "k")) for name in order]
+        )
+        for later in (0, 2, 5):
+            found = lower_module._ranks(model, later=later)
+            assert found == {"x": 0, "q": 1 - later, "k": 3, "path": 3 - 6, "scores": 4, "y": 5}

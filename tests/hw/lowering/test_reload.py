@@ -8,7 +8,10 @@ import pytest
 from model_changes import with_tensor, with_zero
 from reload_harness import SMALL, other_weights
 
+from bitformer.hw.lowering import reload
+from bitformer.hw.lowering.images import pack_elements
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.place import Cost
 from bitformer.hw.lowering.reload import bank_words, lower_reloadable, new_images, structure_hash
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir
@@ -305,3 +308,86 @@ def test_plain_designs_and_small_parts_are_refused(model):
         new_images(lower(model, lanes=2), model, lanes=2)
     with pytest.raises(UserError, match=r"keeps its weights twice, for which xc7s15 must have \d+"):
         lower_reloadable(initialize(named_config("grid-12-64-6"), samples=8))
+
+
+def test_widths_have_a_bit_to_spare_up_to_the_multipliers(model, design):
+    plain = lower(model, lanes=2, immediate=False, apart=False, broad=0)
+    limits = {"accumulator_bits": 25, "narrow_bits": 25, "factor_bits": 18}
+    limits |= dict.fromkeys(("product_bits", "soft_sum_bits", "result_bits", "value_bits"), 48)
+    for name, most in limits.items():
+        own = getattr(plain.geometry, name)
+        assert getattr(design.geometry, name) == (min(own + 1, most) if own else 0)
+    value, factor = plain.parameter_bits
+    assert design.parameter_bits == (value + 1, min(factor + 1, 18))
+    rest = {f.name for f in fields(design.geometry)} - {*limits}
+    for name in rest:
+        assert getattr(design.geometry, name) == getattr(plain.geometry, name)
+
+
+@pytest.mark.parametrize("ways", [1, 2, 3])
+def test_wider_fields_hold_the_same_numbers(ways):
+    rng = np.random.default_rng(0)
+    values, factors = rng.integers(-16, 16, (5, ways)), rng.integers(-4, 4, (5, ways))
+    values[0], factors[0] = -16, -4
+
+    def words(bits):
+        value, factor = bits
+        return [
+            pack_elements(
+                [(v & (1 << value) - 1) | (f & (1 << factor) - 1) << value for v, f in pairs],
+                value + factor,
+            )
+            for pairs in (
+                zip(*rows, strict=True)
+                for rows in zip(values.tolist(), factors.tolist(), strict=True)
+            )
+        ]
+
+    for new in ((5, 3), (6, 3), (5, 4), (9, 6)):
+        assert reload._widened(words((5, 3)), ways, (5, 3), new) == words(new)
+
+
+def test_new_weights_may_use_all_widths_and_no_bit_more(design):
+    def check(bits=design.parameter_bits, packed=design.packed, last=0, **widths):
+        geometry = replace(design.geometry, **widths)
+        other = replace(
+            design, geometry=geometry, parameter_bits=bits, packed=packed, last_channel=last
+        )
+        reload._check_widths(design, other)
+
+    check()
+    for name in ("accumulator_bits", "narrow_bits", "product_bits", "result_bits", "value_bits"):
+        own = getattr(design.geometry, name)
+        check(**{name: own - 1})
+        sentence = f"^new weights must keep {name} of the hardware at at most {own}, not {own + 1}$"
+        with pytest.raises(UserError, match=sentence):
+            check(**{name: own + 1})
+    with pytest.raises(
+        UserError, match=r"^new weights must keep keys of the hardware at 4, not 3$"
+    ):
+        check(keys=3)
+    value, factor = design.parameter_bits
+    check(bits=(value - 1, factor - 1))
+    with pytest.raises(UserError, match=f"have biases and offsets of at most {value} bits, not"):
+        check(bits=(value + 1, factor))
+    with pytest.raises(UserError, match=f"have multipliers of at most {factor} bits, not "):
+        check(bits=(value, factor + 1))
+    name = next(iter(design.packed))
+    with pytest.raises(UserError, match=f"^new weights must let {name} be packed as in the"):
+        check(packed={**design.packed, name: not design.packed[name]})
+    with pytest.raises(UserError, match=r"^new weights must keep the channel whose last value"):
+        check(last=1)
+
+
+@pytest.mark.parametrize(
+    ("ramb18", "lutram", "fits"), [(20, 2400, True), (21, 0, False), (0, 2401, False)]
+)
+def test_both_images_may_fill_the_parts_memories(model, monkeypatch, ramb18, lutram, fits):
+    costs = iter([Cost(ramb18=ramb18, lutram=lutram)])
+    monkeypatch.setattr(reload, "cost", lambda *_: next(costs, Cost()))
+    if fits:
+        assert lower_reloadable(model, lanes=2).banks == 2
+        return
+    sentence = f"must have {ramb18} RAMB18 and {lutram} LUTs as memory, not 20 and 2400$"
+    with pytest.raises(UserError, match=sentence):
+        lower_reloadable(model, lanes=2)
