@@ -143,6 +143,16 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "wider = (one for one in singles if (one.field >= kind.field))",
     ): "no single weight that is left fills a field as long as one that is cut",
     (
+        "hw/lowering/layouts.py",
+        "broad: int = 0,",
+        "broad: int = 1,",
+    ): "the longest weight that a broad column multiplies has no bits, if nobody says more",
+    (
+        "hw/lowering/layouts.py",
+        "longest: int = 0,",
+        "longest: int = 1,",
+    ): "a single weight has two bits or more",
+    (
         "hw/lowering/packing.py",
         "extension[better] = (np.maximum(0, longest - distance) * kept)[better]",
         "extension[better] = (np.maximum(1, longest - distance) * kept)[better]",

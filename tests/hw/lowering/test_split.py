@@ -1,21 +1,25 @@
 """Results placed one by one: where each lies, what shares its words, and what is refused."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 from design_strategies import designs, row_designs, several, split
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bitformer.hw.lowering.allocate import MemoryBlock
+from bitformer.hw.lowering.allocate import Lifetime, MemoryBlock
 from bitformer.hw.lowering.asked_places import asked_places, results_of
 from bitformer.hw.lowering.encode import memory_blocks, store_of
 from bitformer.hw.lowering.exact import estimate
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.lower import lower
-from bitformer.hw.lowering.place import cost, crowding
-from bitformer.hw.memory import PLACEMENTS
+from bitformer.hw.lowering.place import cost, crowding, taken
+from bitformer.hw.lowering.split import Splitter, _keep, readers
+from bitformer.hw.memory import PLACEMENTS, StoreSpec
 from bitformer.hw.parts import PARTS
 from bitformer.hw.program import Destination
+from bitformer.hw.timetable import Read
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
@@ -231,3 +235,106 @@ def test_all_names_are_those_of_the_models_results(model):
     assert {"embedding", L0 + "k", L0 + "scores", L0 + "hidden"} <= asked.keys()
     assert asked_places({"weights": "block"}, ["weights"], model) == ({"weights": "block"}, {})
     assert set(PLACEMENTS) == {"block", "distributed", "registers", "auto"}
+
+
+def less(a, b):
+    return all(x <= y for x, y in zip(a, b, strict=True))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=12))
+def test_what_takes_more_of_all_is_not_kept(costs):
+    """Of equal ones the first; every other takes less in something than each that is kept."""
+    kept = {}
+    for number, cost_of in enumerate(costs):
+        better = not any(less(one, cost_of) for one in costs[:number])
+        assert _keep(kept, number, cost_of) == better
+    assert kept == {
+        n: own
+        for n, own in enumerate(costs)
+        if not any(
+            less(one, own) and (one != own or k < n) for k, one in enumerate(costs) if k != n
+        )
+    }
+
+
+def test_readers_are_told_by_their_ports():
+    def event(*reads):
+        return SimpleNamespace(row=SimpleNamespace(reads=reads))
+
+    events = [event(Read(tensor="a"), Read(tensor="b", post=True)), event(Read(tensor="b"))]
+    assert readers(events) == {"a": {0}, "b": {0, 1}}
+
+
+def splitter(ports=2, **asked):
+    """A store of three tensors of one row each, of 30, 5 and 16 words."""
+    lives = {"a": (0, 10), "b": (5, 20), "c": (11, 30)}
+    blocks = [
+        MemoryBlock(
+            key=(name, 0),
+            words=words,
+            lives=Lifetime(write=first, issued=first, read=last, last_reader=last),
+        )
+        for (name, (first, last)), words in zip(lives.items(), (30, 5, 16), strict=True)
+    ]
+    return Splitter(
+        free=StoreSpec(name="s", depth=40, width=8, read_ports=ports),
+        blocks=blocks,
+        asked=asked,
+        store="distributed",
+        ports={"a": {0}, "b": {1}, "c": {0, 1}},
+        family=PARTS["xc7s15"].family,
+    )
+
+
+def test_memories_lie_one_behind_the_other_at_multiples_of_their_spans():
+    """The deepest first; each has a read port for each unit that reads its tensors."""
+    one = splitter()
+    found = one.lie([("distributed", ("b",)), ("block", ("a",)), ("registers", ("c",))])
+    parts = found.spec.parts
+    # 30 words have 32 addresses, 16 have 16, and 5 have 8
+    assert [(own.base, own.spec.depth, own.span) for own in parts] == [
+        (0, 30, 32),
+        (32, 16, 16),
+        (48, 5, 8),
+    ]
+    assert [own.tensors for own in parts] == [("a",), ("c",), ("b",)]
+    assert [own.ports for own in parts] == [(0,), (0, 1), (1,)]
+    assert [own.spec.read_ports for own in parts] == [1, 2, 1]
+    assert [own.spec.placement for own in parts] == ["block", "registers", "distributed"]
+    assert (found.spec.depth, found.spec.placement) == (53, "split")
+    assert found.addresses == {("a", 0): 0, ("c", 0): 32, ("b", 0): 48}
+    # together, a and b live at once, and c when a is read for the last time
+    whole = one.lie([("block", ("a", "b", "c"))])
+    assert (whole.spec.depth, whole.spec.parts) == (35, ())
+    assert whole.addresses == {("a", 0): 0, ("b", 0): 30, ("c", 0): 0}
+    # a store of one port has that, whoever reads
+    single = splitter(ports=1).lie([("block", ("a", "b")), ("registers", ("c",))])
+    assert [own.ports for own in single.spec.parts] == [(0,), (0,)]
+
+
+def test_words_that_live_at_once_are_counted():
+    one = splitter(a="auto", b="auto", c="auto")
+    assert [one._about(units) for units in ((0,), (1,), (0, 1), (0, 2), (1, 2), (0, 1, 2))] == [
+        30,
+        5,
+        35,
+        30,
+        21,
+        35,
+    ]
+
+
+def test_units_are_what_is_asked_for_and_the_rest():
+    one = splitter(b="block")
+    assert [(own.tensors, own.kinds, own.ports) for own in one._units] == [
+        (("b",), ("block",), (1,)),
+        (("a", "c"), ("distributed",), (0, 1)),
+    ]
+    # nothing lies in one memory: what is asked for differs
+    assert all(len(lie.spec.parts) == 2 for lie in one.ways())
+    both = splitter(b="auto")
+    assert [lie.spec.placement for lie in both.ways() if not lie.spec.parts] == ["distributed"]
+    costs = [taken(lie.spec, both.family, granules=True) for lie in both.ways()]
+    for n, m in itertools.permutations(range(1, len(costs)), 2):
+        assert not less(costs[n], costs[m])
