@@ -13,6 +13,17 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             )
         ],
     },
+    "axi_stream": {
+        'number, last = Signal(range(max(2, count)), name=name), Signal(name=f"{name}_last")': [
+            ("2", "3", "of two the bit above is always 0"),
+            ("2", "1", "of one the number is always 0"),
+        ],
+    },
+    "choices": {
+        "self.addends = {pair: number for number, pair in enumerate(pairs, start=1)}": [
+            ("1", "2", "numbers of addends, of which 0 alone says that there is none")
+        ],
+    },
     "class_choice": {
         "with m.Elif(score > second):": [
             (
@@ -24,7 +35,11 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
     },
     "column_store": {
         "depth=max(2, self.spec.depth),": [
-            ("2", "1", "of a memory of one word there is the same word at each address")
+            ("2", "1", "of a memory of one word there is the same word at each address"),
+            ("2", "3", "words that are not addressed"),
+        ],
+        "words, read = [0] * max(2, self.spec.depth), []": [
+            ("2", "3", "words that are not addressed")
         ],
     },
     "detector": {
@@ -42,7 +57,8 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             ("2", "1", "of one column the number is always 0, which takes no bit")
         ],
         "for port, half in ((self.o_group_lower, 0), (self.o_group_upper, 1)):": [
-            ("0", "1", "both halves are copies of the same number")
+            ("0", "1", "both halves are copies of the same number"),
+            ("1", "0", "both halves are copies of the same number"),
         ],
         "column = Signal(range(max(2, columns)))": [
             ("2", "3", "of two columns the bit above is always 0")
@@ -145,6 +161,19 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             ("2", "3", "four copies, or fewer, all begin otherwise or hold a complement, as before")
         ],
     },
+    "ports": {
+        "channel = Signal(range(max(2, self.channels)))": [
+            ("2", "1", "of one channel the number is always 0")
+        ],
+        "place = Signal(range(max(2, self.patch)))": [
+            ("2", "3", "of two the bit above is always 0"),
+            ("2", "1", "of one the number is always 0"),
+        ],
+        (
+            'depth = max(2, words if self.placement == "registers" else 1 << (words - '
+            "1).bit_length())"
+        ): [("2", "3", "a queue has more words than there are results")],
+    },
     "postprocessor": {
         "rows = max(1, widths.norm_features), max(2, widths.norm_bits)": [
             ("1", "2", "without a LayerNorm nothing reads the port"),
@@ -190,6 +219,11 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             "Cat(joined[place * pair : (place + 1) * pair], Const(0, column - pair)) for place "
             "in places"
         ): [("0", "1", "bits above a pair are don't-care")],
+        "half, words = len(kept) // 2, []": [
+            ("2", "3", "two registers of one number: either will do"),
+            ("2", "1", "two registers of one number: either will do"),
+            ("len(kept) // 2", "(len(kept) * 2)", "two registers of one number: either will do"),
+        ],
     },
     "result_slots": {
         "way = Array([Const(0b01, 2), Const(0b10, 2)])[place]": [
@@ -277,7 +311,8 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
     },
     "store": {
         "depth=max(2, area[1]),": [
-            ("2", "1", "of a memory of one word there is the same word at each address")
+            ("2", "1", "of a memory of one word there is the same word at each address"),
+            ("2", "3", "words that are not addressed"),
         ],
         "number = max(1, min(MOST_COPIES, bits, -(-loads // _LOADS)))": [
             ("1", "0", "there is a bit, and a load, at least")
@@ -291,6 +326,14 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
                 "bits that are 0, or dropped at the memory's port",
             ),
             ("2", "1", "a number needs a bit at least"),
+        ],
+        "depth=max(2, spec.depth),": [
+            ("2", "3", "words that are not addressed"),
+            ("2", "1", "of a memory of one word there is the same word at each address"),
+        ],
+        "cuts = _cuts(len(words[0]), len(words[0]))": [
+            ("words[0]),", "words[1]),", "all words are as long"),
+            ("words[0]))", "words[1]))", "all words are as long"),
         ],
     },
     "sums": {
@@ -310,6 +353,16 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
     "weight_columns": {
         "return Cat(numbers, Const(0, self.column_bits - len(numbers)))": [
             ("0", "1", "bits above a pair are don't-care")
+        ],
+        "with m.Switch(choices[2 * column >= layout.columns]):": [
+            (
+                "2 * column >= layout.columns",
+                "(2 * column > layout.columns)",
+                "two registers of one number: either will do",
+            ),
+            ("2 * column", "(2 + column)", "two registers of one number: either will do"),
+            ("2", "3", "two registers of one number: either will do"),
+            ("2", "1", "two registers of one number: either will do"),
         ],
     },
     "writes": {

@@ -2,9 +2,10 @@
 """The accelerator's ends keep the stream rules at every rate, and every sample in its place."""
 
 import pytest
-from amaranth.hdl import Const, Module, signed
+from amaranth.hdl import Const, Fragment, Module, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
+from registers_harness import registers
 
 from bitformer.hw.timing import FETCH, OUTPUT
 from bitformer.hw.units.ports import InputPort, OutputPort
@@ -323,3 +324,15 @@ def test_the_monitor_finds_a_stream_that_breaks_the_rules(streams, dut, message)
     hear, _ = streams.hear(dut.o, 50, 0.3, 0)
     with pytest.raises(AssertionError, match=message):
         streams.run(dut, hear)
+
+
+@pytest.mark.parametrize(
+    ("features", "rows", "bits"),
+    [(1, 1, 1), (4, 1, 1), (5, 1, 2), (8, 1, 2), (9, 1, 3), (8, 2, 3), (17, 1, 4)],
+)
+def test_results_wait_in_a_power_of_two_of_words_or_in_registers(features, rows, bits):
+    """The places of words have so many bits, whichever they wait in."""
+    for placement in ("distributed", "registers"):
+        dut = OutputPort(features=features, rows=rows, bits=8, ways=2, placement=placement)
+        found = {signal.name: len(signal) for _, signal in registers(Fragment.get(dut, None))}
+        assert (found["tail"], found["head"]) == (bits, bits)
