@@ -15,6 +15,16 @@ SHELLS: dict[tuple[str, str, str], str] = {
         "sent, addressed, fetched = Signal(9), Signal(), Signal()",
     ): "bits leave it from the eighth on: what is shifted above it is not read",
     (
+        "boards/shell/elastic/endpoint.py",
+        "behind = int(width < other or (width == other and area == 1))",
+        "behind = int(width < other or (width == other and (area != 1)))",
+    ): "of two areas of one size either may lie behind the other",
+    (
+        "boards/shell/elastic/endpoint.py",
+        "behind = int(width < other or (width == other and area == 1))",
+        "behind = int(width < other or (width == other and area == 0))",
+    ): "of two areas of one size either may lie behind the other",
+    (
         "boards/shell/framed/remembered.py",
         "byte = self._result[:8]",
         "byte = self._result[:9]",

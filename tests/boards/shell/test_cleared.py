@@ -8,10 +8,11 @@ import re
 
 import pytest
 from amaranth.hdl import Fragment, signed
+from amaranth.lib import memory
 from registers_harness import registers
 
 from bitformer.boards.shell.contract import Contract
-from bitformer.boards.shell.counters import ChangingRegisters
+from bitformer.boards.shell.counters import COUNTERS, ChangingRegisters
 from bitformer.boards.shell.elastic.address_map import V2
 from bitformer.boards.shell.elastic.bus import ElasticBus
 from bitformer.boards.shell.elastic.endpoint import ElasticEndpoint
@@ -109,3 +110,19 @@ def named(unit):
 @pytest.mark.parametrize("name", UNITS)
 def test_a_reset_clears_what_says_what_counts(name):
     assert named(UNITS[name]()) == tuple(part.split() for part in CLEARED[name])
+
+
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith("endpoint")])
+def test_memories_are_as_the_endpoint_says(monkeypatch, name):
+    made, original = [], memory.Memory.__init__
+
+    def recorded(self, *, shape, depth, **others):
+        made.append((shape, depth))
+        original(self, shape=shape, depth=depth, **others)
+
+    monkeypatch.setattr(memory.Memory, "__init__", recorded)
+    unit = UNITS[name]()
+    Fragment.get(unit, None)
+    # that of the counters is named where it may take a block
+    specs = {*unit.memories} | ({COUNTERS} if isinstance(unit, Endpoint) else set())
+    assert sorted(made) == sorted((spec.width, spec.depth) for spec in specs)

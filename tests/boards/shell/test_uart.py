@@ -208,6 +208,31 @@ def test_link_is_quiet_after_the_gap_and_not_before(serial, gap):
     assert all(quiet[end:])
 
 
+def test_lines_are_high_when_nobody_drives_them():
+    parts = UartReceiver(divisor=8), UartTransmitter(divisor=8), UartLink(divisor=8, gap_bits=2)
+    lines = [getattr(part, name) for part in parts for name in ("rx", "tx") if hasattr(part, name)]
+    assert [line.init for line in lines] == [1] * 4
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "baud", "divisor"),
+    [
+        (8_000, 1_000, 8),
+        (8_499, 1_000, 8),
+        (1_275, 50, 26),
+        (10_200, 1_000, 10),
+        (9_800, 1_000, 10),
+    ],
+)
+def test_rates_that_are_just_near_enough(clock_hz, baud, divisor):
+    """2 % off, and at least 8 cycles; rounded to the nearest, and of two to the even one."""
+    if abs(clock_hz / (divisor * baud) - 1) <= 0.02:
+        assert uart_divisor(clock_hz=clock_hz, baud=baud) == divisor
+        return
+    with pytest.raises(ValueError, match=rf"Baud rate {baud} would be off by"):
+        uart_divisor(clock_hz=clock_hz, baud=baud)
+
+
 def test_gap_refused():
     with pytest.raises(ValueError, match=r"Gap bits must be an integer of at least 2, not 1"):
         UartLink(divisor=8, gap_bits=1)
