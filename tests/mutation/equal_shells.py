@@ -102,4 +102,9 @@ SHELLS: dict[tuple[str, str, str], str] = {
         "reset_left = Signal(range(_RESET_CYCLES + 1), init=_RESET_CYCLES)",
         "reset_left = Signal(range(_RESET_CYCLES + 2), init=_RESET_CYCLES)",
     ): "it begins with the cycles of a reset, and counts down",
+    (
+        "boards/shell/weight_loader.py",
+        "half, shifted = len(data) // 2, Cat(data[8:], byte)",
+        "half, shifted = len(data) // 3, Cat(data[8:], byte)",
+    ): "which bits of a word take which copy of their enable changes no word",
 }

@@ -229,6 +229,16 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
             "math.ceil(_END / step)))"
         ),
     ): "one step fewer: the last ones are 0, and dropped",
+    (
+        "model/operations/linear.py",
+        "of_each = self.parts, -1",
+        "of_each = self.parts, -2",
+    ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "model/operations/linear.py",
+        "return values.reshape(len(values), -1, inputs)",
+        "return values.reshape(len(values), -2, inputs)",
+    ): "numpy takes any number below 0 for the size that is not known",
     **SHELLS,
     **UNITS,
 }

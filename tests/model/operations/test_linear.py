@@ -122,6 +122,23 @@ def test_what_is_added():
     assert (row.added_bound(there), last.added_bound(there)) == (128 << 4, 128 << 2)
 
 
+def test_parameters_of_each_part():
+    op = layer(outputs=6, parts=2)
+    added, factors = op.parameters
+    assert (added.tolist(), factors.tolist()) == (
+        [op.bias[:3].tolist(), op.bias[3:].tolist()],
+        [op.multiplier[:3].tolist(), op.multiplier[3:].tolist()],
+    )
+    table = np.arange(30).reshape(5, 6)
+    added, _ = replace(op, bias=table, clock=0).parameters
+    assert added.tolist() == [[row[:3].tolist(), row[3:].tolist()] for row in table]
+    one = layer()
+    assert [a is b for a, b in zip(one.parameters, (one.bias, one.multiplier), strict=True)] == [
+        True,
+        True,
+    ]
+
+
 def test_rows_of_values():
     values = np.arange(24).reshape(2, 12)
     assert rows_of(values, 4).tolist() == values.reshape(2, 3, 4).tolist()
