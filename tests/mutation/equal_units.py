@@ -336,15 +336,6 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
             ("words[0]))", "words[1]))", "all words are as long"),
         ],
     },
-    "sums": {
-        'beyond = Signal(extension, name=f"beyond_{name}", reset_less=True)': [
-            (
-                "True",
-                "False",
-                "a sum begins anew with its first product, which masks what was there",
-            )
-        ],
-    },
     "table_rows": {
         "return [number * stride if 0 <= number < rows else 0 for number, rows, stride in found]": [
             (" 0 <", " 1 <", "row 0 begins at 0")
