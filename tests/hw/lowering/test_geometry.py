@@ -11,6 +11,7 @@ from bitformer.hw.lowering.geometry import _check, _upper_bits, geometry_of
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.soft_columns import room
 from bitformer.hw.parts import PARTS
+from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightFormat
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -84,6 +85,7 @@ def made():
         return geometry_of(Changed(own, **(changes or {})), **found)
 
     of.model, of.packing, of.weights = own, choices["packing"], choices["weights"]
+    of.destinations = choices["destinations"]
     return of
 
 
@@ -192,3 +194,22 @@ def test_where_all_is_wide_nothing_is_narrow(made, monkeypatch):
     monkeypatch.setattr(module, "wide_operations", lambda *_: few)
     (alone,) = names - few
     assert made().narrow_bits == made.model.bounds[alone].total.bit_length() + 1
+
+
+def test_logits_and_their_exponentials_count_where_there_are_any(made):
+    """Exponentials have 9 bits; without logits a row of them is one word."""
+    where = made.destinations
+    scores = [name for name, to in where.items() if to is Destination.SCORE]
+    assert scores
+    tensors = {name: replace(spec, bits=6) for name, spec in made.model.tensors.items()}
+    assert made({"tensors": tensors}).operand_bits == 9
+    none = {**where, **dict.fromkeys(scores, Destination.ACTIVATION)}
+    found = made({"tensors": tensors}, destinations=none)
+    assert (found.operand_bits, found.keys, found.score_pitch) == (6, 1, 1)
+    long = {**tensors, scores[0]: replace(tensors[scores[0]], bits=12)}
+    assert made({"tensors": long}).operand_bits == 12
+
+
+def test_columns_of_luts_that_serve_nothing_have_sums_of_a_bit(made):
+    found = made(weights=replace(made.weights, soft=1))
+    assert (found.soft_sum_bits, found.soft_bits) == (1, 0)

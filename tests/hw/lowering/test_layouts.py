@@ -251,3 +251,13 @@ def test_a_word_has_the_weights_of_all_token_rows_of_a_split_layer(monkeypatch, 
     found = [*weight_layouts(model, packing, 6, 6, rows=rows)]
     assert min(layout.bits for layout in found) == max(rows * 6 * 4, 6 * 4)
     assert {layout.bits for layout in found} == {max(rows * 24, own) for own in (24, 48)}
+
+
+@pytest.mark.parametrize(("broad", "bits"), [(0, {48, 24, 4 * 9}), (1, {48, 24, 5 * 9})])
+def test_words_have_all_columns_that_a_format_uses(broad, bits):
+    """Of six columns two are of LUTs, for pairs, and the broad ones for single weights, too."""
+    layers = [(2, True, 40, 9, 4), (4, True, 40, 9, 4), (9, False, 40, 9, 4)]
+    model, packing = model_of(*layers)
+    found = [*weight_layouts(model, packing, 6, 4, 64, broad=broad, longest=9)]
+    assert {layout.bits for layout in found} == bits
+    assert all((layout.soft, layout.broad) == (2, broad) for layout in found)
