@@ -1,5 +1,7 @@
 """A rule of lowering says the same of a model alone and of the same model among others."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from design_strategies import models, several
 from hypothesis import given
@@ -66,3 +68,35 @@ def test_a_model_is_put_together_from_its_sources():
             assert getattr(a, "residual", None) == getattr(b, "residual", None)
         for name, table in own.constants.items():
             assert np.array_equal(ours.constants[name], table)
+
+
+def test_what_no_operation_has_takes_no_bits():
+    """But for positions, whose words have a bit at least."""
+    operation = SimpleNamespace(matrix=False, normalizes=False, negates=False)
+    model = SimpleNamespace(operations=[operation], tensors={}, constants={})
+    batch = Batch.of(model, model)
+    assert len(batch) == 2
+    assert batch.kept == batch.matrix == []
+    assert batch.dynamic_bits.tolist() == batch.norm_bits.tolist() == [0, 0]
+    assert batch.position_bits.tolist() == [1, 1]
+    assert batch.negates.tolist() == [False, False]
+
+
+def test_the_widest_of_a_model_counts():
+    def model(keys, rows, positions, negative):
+        kinds = {"k": keys, "v": 3, "x": rows, "z": 4, "p": positions, "q": 2}
+        operations = [
+            SimpleNamespace(matrix=True, normalizes=False, negates=False, weights_from="k"),
+            SimpleNamespace(matrix=True, normalizes=False, negates=negative, weights_from="v"),
+            SimpleNamespace(matrix=False, normalizes=True, negates=False, reads=("x", "other")),
+            SimpleNamespace(matrix=False, normalizes=True, negates=False, reads=("z",)),
+        ]
+        tensors = {name: SimpleNamespace(bits=bits) for name, bits in kinds.items()}
+        return SimpleNamespace(operations=operations, tensors=tensors, constants={"p": 0, "q": 0})
+
+    batch = Batch.of(model(8, 16, 5, True), model(2, 1, 1, False))
+    assert batch.matrix == [0, 1]
+    assert batch.dynamic_bits.tolist() == [8, 3]
+    assert batch.norm_bits.tolist() == [16, 4]
+    assert batch.position_bits.tolist() == [5, 2]
+    assert batch.negates.tolist() == [True, False]

@@ -2,19 +2,23 @@
 
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from reload_harness import SMALL, other_weights
 
+from bitformer.hw import timing
+from bitformer.hw.lowering import effort
 from bitformer.hw.lowering import lower as lowering
-from bitformer.hw.lowering.effort import better_priorities
+from bitformer.hw.lowering.effort import better_priorities, last_output
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.place import crowding
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.reload import lower_reloadable, new_images
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.parts import PARTS
+from bitformer.hw.program import Destination
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
@@ -149,3 +153,45 @@ def test_new_weights_come_in_the_order_that_was_found():
     other = other_weights(model)
     assert new_images(design, other, lanes=2)["weights"] != design.images["weights"]
     assert new_images(design, model, lanes=2)["weights"] == design.images["weights"]
+
+
+def test_results_leave_one_a_cycle_behind_their_writes():
+    def row(*writes, to=Destination.OUTPUT):
+        operation = SimpleNamespace(destination=to)
+        return SimpleNamespace(row=SimpleNamespace(operation=operation), writes=np.array(writes))
+
+    def last(*events):
+        return last_output(SimpleNamespace(events=events))
+
+    assert last() == -1
+    assert last(row(7)) == 7 + timing.OUTPUT
+    # those that are written together wait for each other
+    assert last(row(7, 7, 7), row(3)) == 7 + timing.OUTPUT + 3
+    assert last(row(7, 7, 7), row(20), row(90, to=Destination.SCORE)) == 20 + timing.OUTPUT
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_so_far_are_returned_in_order(monkeypatch, seed):
+    """Of orders of as many cycles, that whose post-processor is done earlier is the better."""
+    values = [(20, 0), (22, 0), (19, 1), (19, 2), (19, 1), (18, 9), (40, 0), (18, 8)]
+    orders, seen = iter(range(1, len(values))), []
+
+    class Order:
+        def __init__(self, number):
+            self.number = number
+
+        def changed(self, chance):
+            return Order(next(orders))
+
+    def timetable(layers, order, geometry):
+        return SimpleNamespace(cycles=values[order.number][0], drained=values[order.number][1])
+
+    monkeypatch.setattr(effort, "schedule", timetable)
+    monkeypatch.setattr(effort, "last_output", lambda timeline: timeline.cycles)
+    found = better_priorities(
+        {}, Order(0), None, tries=7, seed=seed, progress=lambda *step: seen.append(step)
+    )
+    assert [one.number for one in found] == [2, 5, 7]
+    assert [step[:2] for step in seen] == [(n, 7) for n in range(1, 8)]
+    # the cycle of a last result, counted from 0
+    assert [step[2] for step in seen[:2]] == ["21 cycles", "20 cycles"]
