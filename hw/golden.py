@@ -21,6 +21,8 @@ def golden_vectors(
     detector, the first half of them judges what the network forecasts, and the others what is as
     far from that as can be: its flag is down, and then up, wherever so few windows raise it.
     """
+    if model.config.stream and not isinstance(model, StepModel):
+        model = StepModel.of(model)
     x = model.random_windows(np.random.default_rng(seed), count)
     if model.detector is not None and count > 1:
         x = _quiet_then_loud(model, model.detector, x)

@@ -12,9 +12,18 @@ from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model import ir, reference
 from bitformer.model.config import TransformerConfig
 
-__all__ = ["LANES", "SMALL", "answers_as", "compiled_board", "other_weights"]
+__all__ = ["LANES", "SMALL", "STREAM", "answers_as", "compiled_board", "other_weights"]
 
 SMALL = TransformerConfig(name="small", window=4, horizon=2, d_model=4, ffn=6)
+STREAM = SMALL.replace(
+    name="stream",
+    patch=2,
+    causal=True,
+    stream=True,
+    position="relative",
+    subtract_last=True,
+    linear_path=True,
+)
 BAUD, LANES = 10_000, 2
 
 
@@ -23,6 +32,8 @@ def other_weights(model, seed=1):
     rng = np.random.default_rng(seed)
 
     def changed(op):
+        if isinstance(op, ir.SlidingScores):
+            return replace(op, bias=rng.permuted(op.bias, axis=1))
         if not isinstance(op, ir.Linear):
             return op
         # no sum can become larger: magnitudes stay, signs and places within a row change

@@ -71,11 +71,6 @@ def lower_reloadable(
     :class:`UserError` when the part's memories do not hold both images, and for models with wide
     accumulators, whose parameters have another layout.
     """
-    if model.config.stream:
-        raise UserError(
-            "stream must be false to make a reloadable design, not true as in config"
-            f" {model.config.name}: leave --reloadable out"
-        )
     options: dict[str, Any] = {"lanes": lanes, "rows": rows, "posts": posts, "pack": pack}
     options |= {"soft": soft, **_OPTIONS}
     results = of_results(placement or {}, model)
@@ -210,7 +205,7 @@ def new_images(
     options |= {"rows": design.geometry.rows, "posts": design.geometry.posts}
     options |= {"order": design.schedule, "like": design.stores}
     other = lower(model, part=design.part, shifts=shifts, **options)
-    _check_tensors(design.model, model)
+    _check_tensors(design.model, other.model)
     _check_program(design, other)
     _check_widths(design, other)
     words = dict(other.images)

@@ -148,8 +148,10 @@ def test_phases_are_a_number(bitformer, model, phases):
             ("estimate", "--phases", 2, "--place", "results=auto"),
             "placement must leave out intermediate results with several phases",
         ),
-        (("build", "--board", "sea", "--reloadable"), "stream must be false to make a reloadable"),
-        (("elaborate", "--reloadable"), "stream must be false to make a reloadable design, not"),
+        (
+            ("elaborate", "--reloadable", "--phases", 2),
+            "phases must be 1 of a reloadable design, not 2",
+        ),
     ],
 )
 def test_what_no_stream_has_is_refused(bitformer, model, tmp_path, asked, must):

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from link_harness import LossyUart, compiled_once
-from reload_harness import LANES, SMALL, answers_as, compiled_board, other_weights
+from reload_harness import LANES, SMALL, STREAM, answers_as, compiled_board, other_weights
 
 import bitformer.boards.host.reload as reload_file
 from bitformer.boards.catalog import BOARDS
@@ -22,6 +22,7 @@ from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.identity import model_hash
 from bitformer.model.initialize import initialize
+from bitformer.model.stream import Stream
 
 pytestmark = pytest.mark.needs("compiler")
 
@@ -91,6 +92,26 @@ def test_new_weights_on_boards_of_other_families(board, config):
         load_model(client, design, second, lanes=LANES)
         is_live(client, second)
         assert client.read().status == 1
+
+
+@pytest.mark.slow
+def test_a_stream_takes_new_weights_and_begins_anew():
+    """What the old weights left in the rings is gone: the first steps are those of empty ones."""
+    first = initialize(STREAM, samples=16)
+    design, second = lower_reloadable(first, lanes=LANES), other_weights(first, 1)
+    walk = np.random.default_rng(0).normal(size=(12, STREAM.patch, 1))
+    for port in compiled_board(design):
+        client = Client(UartTransport(port))
+        is_live(client, first)
+        load_model(client, design, second, lanes=LANES)
+        forecaster, stream = Forecaster(client, second), Stream(second)
+        for patch in walk:
+            x = np.zeros((1, STREAM.rows_seen, 1))
+            x[0, -STREAM.patch :] = patch
+            wanted = stream.step(second.quantize_input(x)[:, -STREAM.patch :])
+            expected = second.dequantize_output(wanted.reshape(1, -1))[0]
+            assert np.array_equal(forecaster.step(patch), expected)
+        is_live(client, second)
 
 
 def test_trial_counts_no_numbers(port, design, models, monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from model_changes import with_tensor, with_zero
-from reload_harness import SMALL, other_weights
+from reload_harness import SMALL, STREAM, other_weights
 
 from bitformer.hw.lowering import reload
 from bitformer.hw.lowering.images import pack_elements
@@ -19,6 +19,7 @@ from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.precision import Precision
+from bitformer.model.stream import StepModel
 from bitformer.sim.run import simulate
 
 
@@ -109,6 +110,24 @@ def test_later_kinds_of_layers_take_new_weights(later):
     assert simulate(loaded, x).bit_exact
     with pytest.raises(UserError, match=r"^new weights must keep "):
         new_images(plain, model, lanes=2)
+
+
+@pytest.mark.parametrize("effort", [0, 20])
+def test_a_stream_takes_new_weights(effort):
+    """The biases of its logits among them; steps with rings that fill keep their cycles, too."""
+    model = initialize(STREAM, samples=16)
+    design, other = lower_reloadable(model, lanes=2, effort=effort), other_weights(model)
+    images = new_images(design, other, lanes=2)
+    assert images["weights"] != design.images["weights"]
+    loaded = replace(design, images={**design.images, **images}, model=StepModel.of(other))
+    x = loaded.model.random_windows(np.random.default_rng(0), 3 * STREAM.tokens)
+    assert simulate(loaded, x).bit_exact
+    stale = Accelerator(design=replace(loaded, images=design.images))
+    assert simulate(loaded, x, accelerator=stale).difference is not None
+    window = initialize(SMALL.replace(linear_path=True), samples=16)
+    for board, new in ((design, window), (lower_reloadable(window, lanes=2), model)):
+        with pytest.raises(UserError, match=r"^new weights must "):
+            new_images(board, new, lanes=2)
 
 
 def test_the_margin_is_loaded_and_the_number_of_classes_is_hardware():
