@@ -60,7 +60,8 @@ def test_most_bits_are_in_blocks(depth, width, blocks):
 def fits_its_blocks(tile):
     """The parts hold all rows, one behind the other, in no more blocks than the tile's."""
     wide = dict(SHAPES)
-    depths = tile.stack or (tile.deep,) * len(tile.parts)
+    assert len({*tile.stack}) != 1
+    depths = tile.stack or (tile.deep,) * up(tile.rows, tile.deep)
     assert sum(up(tile.width, wide[deep]) for deep in depths) <= tile.ramb18
     firsts = [sum(depths[:n]) for n in range(len(depths))]
     assert tile.parts == [
@@ -106,6 +107,13 @@ def test_of_two_blocks_of_other_shapes():
     tile = tile_of(24, 0, 4, 3, SMALL)
     assert tile == Tile(rows=24, first=0, width=4, ramb18=3, deep=8, stack=(16, 8))
     assert (tile.parts, tile.numbers) == ([(0, 16), (16, 8)], [0, 0, 1])
+
+
+def test_parts_of_a_tile():
+    tile = Tile(rows=20, first=4, width=2, ramb18=2, deep=16)
+    assert (tile.parts, tile.numbers) == ([(0, 16), (16, 4)], [0, 1])
+    mixed = Tile(rows=35, first=4, width=2, ramb18=4, deep=8, stack=(16, 16, 8))
+    assert (mixed.parts, mixed.numbers) == ([(0, 16), (16, 16), (32, 3)], [0, 0, 1, 1, 2])
 
 
 def test_what_tiles_leave():

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Shape, Signal, signed, unsigned
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
-from bitformer.boards.shell.numbers import NumberReader, NumberWriter, number_bytes
+from bitformer.boards.shell.numbers import NumberReader, NumberWriter, at_end, number_bytes
 
 
 def simulate(dut, bench):
@@ -97,3 +97,23 @@ def test_writer(serial, size, input_rate, output_rate):
     dut = NumberWriter(shape=Shape(bits, signed=True))
     got = stream_through(dut, numbers, input_rate, output_rate)
     assert serial.unpack(bytes(got), size) == numbers
+
+
+@pytest.mark.parametrize("make", [signed, unsigned])
+@pytest.mark.parametrize("bits", [1, 2, 3, 6])
+def test_a_number_is_at_an_end_if_it_is_the_lowest_or_the_highest(make, bits):
+    number, found = Signal(make(bits)), Signal()
+    m = Module()
+    m.d.comb += found.eq(at_end(number))
+    seen = {}
+
+    async def bench(ctx):
+        for bit_pattern in range(1 << bits):
+            ctx.set(number, bit_pattern)
+            seen[ctx.get(number)] = ctx.get(found)
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert len(seen) == 1 << bits
+    assert {n for n, end in seen.items() if end} == {min(seen), max(seen)}
