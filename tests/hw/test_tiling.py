@@ -42,6 +42,7 @@ def most_bits(depth, width, blocks):
 def test_most_bits_are_in_blocks(depth, width, blocks):
     tiles = best_tiling(depth, width, blocks, SMALL)
     assert len(tiles) <= 2
+    assert all(tile.rows and tile.width and tile.ramb18 for tile in tiles)
     assert sum(tile.ramb18 for tile in tiles) <= blocks
     assert sum(tile.rows * tile.width for tile in tiles) == most_bits(depth, width, blocks)
     # all that they hold and what is left is the ROM, each bit once

@@ -230,6 +230,31 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         ),
     ): "one step fewer: the last ones are 0, and dropped",
     (
+        "hw/tiling.py",
+        "for across in range(1, -(-width // shape_width) + 1):",
+        "for across in range(1, -(-width // shape_width) + 2):",
+    ): "a block more beside those that have all bits holds no bit more",
+    (
+        "hw/tiling.py",
+        "for stacked in range(1, -(-depth // shape_depth) + 1):",
+        "for stacked in range(1, -(-depth // shape_depth) + 2):",
+    ): "a block more below those that have all words holds no bit more",
+    (
+        "hw/tiling.py",
+        "for across in range(1, -(-width // shape_width) + 1):",
+        "for across in range(1, -((-width * shape_width)) + 1):",
+    ): "a block more beside those that have all bits holds no bit more",
+    (
+        "hw/tiling.py",
+        "for stacked in range(1, -(-depth // shape_depth) + 1):",
+        "for stacked in range(1, -((-depth * shape_depth)) + 1):",
+    ): "a block more below those that have all words holds no bit more",
+    (
+        "hw/tiling.py",
+        "if rows * bits + min(depth * (width - bits), (blocks - used) * ram.bits) <= best[0]:",
+        "if (rows * bits + min(depth * (width - bits), (blocks - used) * ram.bits) < best[0]):",
+    ): "what can be no better than the best is left out sooner or later",
+    (
         "model/operations/linear.py",
         "of_each = self.parts, -1",
         "of_each = self.parts, -2",
