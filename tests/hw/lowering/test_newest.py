@@ -1,15 +1,19 @@
 """A stream's products over rings: what is newest is read last, and is there by then."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from design_strategies import several, streams
 from hypothesis import given, reject
 
 from bitformer.hw import timing
 from bitformer.hw.lowering import lower as lowering
+from bitformer.hw.lowering import schedule as scheduler
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.steps import StreamProgram
+from bitformer.hw.timetable import Schedule
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
@@ -112,3 +116,43 @@ def test_the_path_waits_for_a_gap(monkeypatch):
     at_once = lower(model)
     assert patient.latency < at_once.latency
     assert issues(patient)["path"] > issues(at_once)["path"]
+
+
+@pytest.fixture
+def guesses(monkeypatch):
+    """Schedule a row that reads behind all else, of timetables (drained, when that is there)."""
+
+    def of(*timetables, passed=3):
+        left, asked = list(timetables), []
+
+        def timetable(layers, priorities, geometry, expected):
+            asked.append({key: own.tolist() for key, own in expected.items()})
+            drained, there = left.pop(0)
+            line = SimpleNamespace(ready={("x", 1): np.array(there)})
+            return Schedule(drained=drained), line
+
+        monkeypatch.setattr(scheduler, "_scheduled", timetable)
+        read = SimpleNamespace(tensor="x", passed=passed, numbers=[1])
+        found = scheduler.schedule({"y": [SimpleNamespace(reads=[read])]}, None, None)
+        return found.drained, asked
+
+    return of
+
+
+def test_what_is_there_in_time_is_not_waited_for(guesses):
+    assert guesses((90, [5, 6]), passed=0) == (90, [{}])
+    # as it was without waiting, or earlier
+    for there in ([5, 6], [4, 6]):
+        drained, asked = guesses((90, [5, 6]), (70, there))
+        assert (drained, asked) == (70, [{}, {("x", 1): [5, 6]}])
+    assert guesses((90, [5, 6]), (95, [5, 6]))[0] == 90
+
+
+def test_a_guess_that_was_too_early_is_made_again_three_times_at_most(guesses):
+    drained, asked = guesses((90, [5, 6]), (60, [7, 2]), (70, [7, 6]))
+    assert (drained, asked[2:]) == (70, [{("x", 1): [7, 6]}])
+    late = [(60, [n, 6]) for n in range(6, 9)]
+    drained, asked = guesses((90, [5, 6]), *late)
+    assert (drained, len(asked)) == (90, 4)
+    drained, asked = guesses((90, [5, 6]), *late[:2], (80, [7, 6]))
+    assert (drained, len(asked)) == (80, 4)
