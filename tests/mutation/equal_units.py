@@ -203,9 +203,6 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ],
     },
     "reads": {
-        'name="last", depth=2 * channels, width=port.bits, read_ports=2, placement="distributed"': [
-            ("2 ", "3 ", "words that are not addressed")
-        ],
         "following = Signal(range(max(2, channels)))": [
             ("2", "3", "the number of a channel has a bit above that is 0"),
             ("2", "1", "of one channel the number is always 0"),

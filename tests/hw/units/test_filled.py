@@ -24,7 +24,7 @@ PROGRAM = Program(
 )
 #: Other parameters than the usual ones: with more than one channel, and numbers that come by.
 CHANGES = {
-    "InputPort": {"channels": 2, "steps": 1, "judged": 2},
+    "InputPort": {"channels": 2, "steps": 1, "judged": 0, "numbers": 1},
     "Sequencer": {"program": PROGRAM, "inputs": 5},
     "TableRows": {"bits": 6, "rows": (17, 8)},
 }
