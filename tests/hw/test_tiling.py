@@ -7,11 +7,11 @@ import pytest
 from bitformer.hw.families.family import BlockRam
 from bitformer.hw.tiling import Tile, best_tiling, rest_of, tile_of
 
-#: A small block: 8 x 4, 16 x 2, and, for other memories, 32 x 1.
-SMALL = BlockRam(name="small", shapes=((8, 4), (16, 2), (32, 1)), stacked=2, enable_bits=1, saves=0)
+#: A small block: 9 x 4, 18 x 2, and, for other memories, 36 x 1.
+SMALL = BlockRam(name="small", shapes=((9, 4), (18, 2), (36, 1)), stacked=2, enable_bits=1, saves=0)
 SHAPES = SMALL.shapes[: SMALL.stacked]
 #: Words and bits of ROMs: less than a block, one, and more, exactly and not.
-ROMS = list(product((1, 7, 8, 9, 16, 17, 33), (1, 2, 4, 5, 9)))
+ROMS = list(product((1, 8, 9, 10, 18, 19, 37), (1, 2, 4, 5, 9)))
 
 
 def up(a, b):
@@ -82,13 +82,13 @@ def fewest(rows, width):
     """The fewest blocks of a stack, and the fewest parts of such a one: deepest blocks first."""
     options = [
         (few * up(width, 4) + deep * up(width, 2), few + deep)
-        for few, deep in product(range(up(rows, 8) + 1), range(up(rows, 16) + 1))
-        if few * 8 + deep * 16 >= rows
+        for few, deep in product(range(up(rows, 9) + 1), range(up(rows, 18) + 1))
+        if few * 9 + deep * 18 >= rows
     ]
     return min(options)
 
 
-@pytest.mark.parametrize("rows", [1, 8, 9, 16, 17, 24, 25, 40, 41])
+@pytest.mark.parametrize("rows", [1, 9, 10, 18, 19, 27, 28, 45, 46])
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_a_tile_is_a_stack_of_the_fewest_blocks_and_parts(rows, width):
     # of one shape, unless several take no more blocks in fewer parts
@@ -104,10 +104,10 @@ def test_a_tile_is_a_stack_of_the_fewest_blocks_and_parts(rows, width):
 
 
 def test_of_two_blocks_of_other_shapes():
-    """Of 24 words of four bits: two blocks of 16 words side by side, and one of 8 below."""
-    tile = tile_of(24, 0, 4, 3, SMALL)
-    assert tile == Tile(rows=24, first=0, width=4, ramb18=3, deep=8, stack=(16, 8))
-    assert (tile.parts, tile.numbers) == ([(0, 16), (16, 8)], [0, 0, 1])
+    """Of 27 words of four bits: two blocks of 18 words side by side, and one of 9 below."""
+    tile = tile_of(27, 0, 4, 3, SMALL)
+    assert tile == Tile(rows=27, first=0, width=4, ramb18=3, deep=9, stack=(18, 9))
+    assert (tile.parts, tile.numbers) == ([(0, 18), (18, 9)], [0, 0, 1])
 
 
 def test_parts_of_a_tile():

@@ -255,6 +255,11 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "if (rows * bits + min(depth * (width - bits), (blocks - used) * ram.bits) < best[0]):",
     ): "what can be no better than the best is left out sooner or later",
     (
+        "hw/tiling.py",
+        "options.append((blocks + -(-width // bits), parts + 1, (*stack, depth)))",
+        "options.append((blocks + -(-width // bits), parts + 2, (*stack, depth)))",
+    ): "numbers of parts are compared with each other, and so are their doubles",
+    (
         "model/operations/linear.py",
         "of_each = self.parts, -1",
         "of_each = self.parts, -2",

@@ -96,6 +96,7 @@ def test_dot_products_of_rows(shape, rows, fields):
     ]
     assert np.broadcast_to(multiplier, u.shape).tolist() == [expected] * 3
     assert op.macs(there) == rows * op.weight.size
+    assert op.term_bound(there) == max(abs(int(w)) for w in op.weight.reshape(-1)) * 128
 
 
 def test_a_clock_selects_the_bias():

@@ -15,7 +15,7 @@ from bitformer.boards.shell.numbers import number_bytes
 
 NAME = bytes(range(0xC1, 0xC9))
 #: Nothing of it begins at a power of two, and the data end where addresses do.
-LAST = ElasticMap(base=0x0105, model_id=0x23, start=0x33, data=0xFFFF - 0x0105 - 15)
+LAST = ElasticMap(base=0x0105, model_id=0x26, start=0x37, data=0xFFFF - 0x0105 - 15)
 #: The data are the first of all, and the name the last.
 FIRST = ElasticMap(base=5, model_id=0xFFF0 - 5, start=0x40, data=0)
 
