@@ -22,7 +22,7 @@ from bitformer.boards.shell.uart import UartLink
 from bitformer.boards.shell.weight_loader import WeightLoader
 from bitformer.hw.families.ice40 import ICE40UP
 
-SHAPES = {"input_shape": signed(8), "result_shape": signed(16)}
+SHAPES = {"input_shape": signed(12), "result_shape": signed(16)}
 GOLDEN = (((1, 2), (3,)),) * 2
 
 
@@ -53,8 +53,8 @@ CLEARED = {
         "stage0 stage1 1",
     ),
     "elastic endpoint": (
-        "in_name o_busy o_restart phase_state second 3",
-        "index left 1",
+        "in_name kept o_busy o_restart phase_state second 3",
+        "index left low 1",
     ),
     "spi": (
         "answering ended link__drop link__rx__payload link__rx__valid passing place was_on whole 4",
@@ -77,21 +77,22 @@ CLEARED = {
         "byte_d data taken_complement_d taken_d word_d",
     ),
     "endpoint": (
-        "_bits cleared crc_reg o_fault receiver_state second sender_state server_state working 8",
-        "command has_room index left sequence step two wrong 9",
+        "_bits cleared crc_reg kept o_fault receiver_state second sender_state server_state "
+        "working 8",
+        "command has_room index left low sequence step two wrong 9",
     ),
     "reloadable endpoint": (
-        "_bits block cleared crc_reg enable o_addr o_en o_fault o_memory_en part place "
+        "_bits block cleared crc_reg enable kept o_addr o_en o_fault o_memory_en part place "
         "receiver_state second sender_state server_state weights_state word working 9",
-        "byte_d command data fits has_room index left place sequence step taken_complement_d "
-        "taken_d two word_d wrong 10",
+        "byte_d command data fits has_room index left low place sequence step "
+        "taken_complement_d taken_d two word_d wrong 10",
     ),
     "fetching endpoint": (
-        "_bits _known clear_d cleared count_d crc_reg end_d filling_d going last_d o_fault "
-        "reason_d receiver_state result_d run_d second sender_state server_state single_d "
-        "working 8",
-        "_number _result again command has_room index late_d left result_d sequence step two "
-        "writes_d wrong 12",
+        "_bits _known clear_d cleared count_d crc_reg end_d filling_d going kept last_d "
+        "o_fault reason_d receiver_state result_d run_d second sender_state server_state "
+        "single_d working 8",
+        "_number _result again command has_room index late_d left low result_d sequence step "
+        "two writes_d wrong 12",
     ),
 }
 
