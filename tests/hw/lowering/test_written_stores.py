@@ -22,6 +22,7 @@ def stores(
     detector=None,
     parts=1,
     score_pitch=8,
+    phases=1,
 ):
     """Their specs by name; ``packed``: an operation and the results, ``results``: their shape."""
     count, features, bits = results
@@ -47,6 +48,7 @@ def stores(
             detector=detector,
             subtraction=object() if subtracts else None,
             tensors=tensors,
+            phases=phases,
         ),
         packing=SimpleNamespace(
             packed={"x": packed[0]} | ({"y": packed[1]} if len(packed) > 1 else {})
@@ -119,3 +121,12 @@ def test_a_detector_keeps_levels_and_what_is_judged():
     # 800 and its sign; three windows of 15 numbers
     assert found["levels"] == spec("levels", 15, 11)
     assert found["judged"] == spec("judged", 64, 9)
+
+
+@pytest.mark.parametrize(("phases", "times"), [(1, 1), (2, 2), (3, 4), (4, 4)])
+def test_what_is_kept_from_step_to_step_is_there_for_each_phase(phases, times):
+    found, one = stores(rams=(), subtracts=True, phases=phases), stores()
+    for name, own in one.items():
+        assert found[name].depth == own.depth * (times if name in ("activations", "dynamic") else 1)
+    # and the last step of each phase, beside the one that comes
+    assert found["last"].depth == (phases + 1) * 3
