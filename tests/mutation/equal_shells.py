@@ -107,4 +107,9 @@ SHELLS: dict[tuple[str, str, str], str] = {
         "half, shifted = len(data) // 2, Cat(data[8:], byte)",
         "half, shifted = len(data) // 3, Cat(data[8:], byte)",
     ): "which bits of a word take which copy of their enable changes no word",
+    (
+        "boards/shell/elastic/endpoint.py",
+        "m.d.comb += following.eq(first % (1 << largest))",
+        "m.d.comb += following.eq(first % (2 << largest))",
+    ): "what it goes to has the lowest `largest` bits alone",
 }

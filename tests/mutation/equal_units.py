@@ -43,6 +43,9 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ],
     },
     "detector": {
+        "number, judged = range(max(2, numbers)), range(judged_depth(numbers))": [
+            ("max(2, ", "max(1, ", "of a single number the address is 0, with a bit or without"),
+        ],
         "aim = Mux(aim < 0, -aim, aim)": [("aim < 0", "(aim <= 0)", "0 is its own negative")],
         'return step(Mux(level < 0, -level, level)[: self.level_bits - 1], "magnitude")': [
             ("level < 0", "(level <= 0)", "0 is its own negative")
