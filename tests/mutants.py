@@ -126,7 +126,7 @@ def main(
             known = {
                 key: row
                 for key, row in known.items()
-                if row["verdict"] == "killed" or not row["left out"]
+                if row["verdict"] == "killed" or not row["left out"] or _equivalent(row)
             }
     left: queue.Queue[Place] = queue.Queue()
     for place in mutants:

@@ -112,4 +112,9 @@ SHELLS: dict[tuple[str, str, str], str] = {
         "m.d.comb += following.eq(first % (1 << largest))",
         "m.d.comb += following.eq(first % (2 << largest))",
     ): "what it goes to has the lowest `largest` bits alone",
+    (
+        "boards/shell/framed/receiver.py",
+        "length = Cat((cursor.left | Const(0, 8))[:8], link.rx.payload)",
+        "length = Cat((cursor.left | Const(0, 9))[:8], link.rx.payload)",
+    ): "the lowest 8 bits of it are taken",
 }

@@ -4,6 +4,11 @@ __all__ = ["UNITS"]
 
 #: Of each file its lines, and of each line what changes, to what, and the reason.
 _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
+    "accelerator": {
+        "return model.words(values[model.output.name]).reshape(len(windows), -1)": [
+            ("-1", "-2", "numpy takes any number below 0 for the size that is not known")
+        ],
+    },
     "assembly": {
         "parameter_bits=(depth - 1).bit_length(),": [
             (
@@ -17,6 +22,11 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         'number, last = Signal(range(max(2, count)), name=name), Signal(name=f"{name}_last")': [
             ("2", "3", "of two the bit above is always 0"),
             ("2", "1", "of one the number is always 0"),
+        ],
+    },
+    "banks": {
+        "PLAIN_LUTS = Luts(inputs=6, joined=1)": [
+            ("joined=1", "joined=2", "how many LUTs are joined is asked of a part's family alone")
         ],
     },
     "choices": {
@@ -34,6 +44,9 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ],
     },
     "column_store": {
+        "address = range(max(2, spec.depth))": [
+            ("2", "3", "of two words the bit above is always 0")
+        ],
         "depth=max(2, self.spec.depth),": [
             ("2", "1", "of a memory of one word there is the same word at each address"),
             ("2", "3", "words that are not addressed"),
@@ -56,6 +69,13 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ],
     },
     "drain": {
+        "if len(following) < PLACE_BITS:": [
+            (
+                "if len(following) < PLACE_BITS:",
+                "if (len(following) <= PLACE_BITS):",
+                "of as many bits none are added",
+            )
+        ],
         "final = Signal(range(max(2, columns)), reset_less=True)": [
             ("2", "1", "of one column the number is always 0, which takes no bit")
         ],
@@ -310,6 +330,10 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
         ],
     },
     "store": {
+        "if len(words) == 1:": [("1", "0", "a choice among one word is that word")],
+        "cuts = _cuts(len(words[0]), len(words[0]))": [
+            ("_cuts(len(words[0])", "_cuts(len(words[1])", "all words have as many bits")
+        ],
         "depth=max(2, area[1]),": [
             ("2", "1", "of a memory of one word there is the same word at each address"),
             ("2", "3", "words that are not addressed"),

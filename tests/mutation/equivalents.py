@@ -269,6 +269,32 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "return values.reshape(len(values), -1, inputs)",
         "return values.reshape(len(values), -2, inputs)",
     ): "numpy takes any number below 0 for the size that is not known",
+    (
+        "hw/lut_rows.py",
+        "least, most = -(1 << activation_bits - 1), (1 << activation_bits - 1) - 1",
+        "least, most = -(1 << activation_bits - 1), (1 << activation_bits - 1) - 2",
+    ): "the least number decides the width, on whichever side it is larger",
+    (
+        "hw/lowering/images.py",
+        "own = field_bits(every.min(axis=0, initial=0), every.max(axis=0, initial=0))",
+        "own = field_bits(every.min(axis=0, initial=1), every.max(axis=0, initial=0))",
+    ): "a field that holds the largest number, which is 1 or more then, holds 0 as well as 1",
+    (
+        "hw/queues.py",
+        "for cycle in range(min(words, default=0), max(words, default=-1) + 1):",
+        "for cycle in range(min(words, default=0), max(words, default=-1) + 2):",
+    ): "nothing comes any more, and nothing waits that did not before",
+    (
+        "model/gelu.py",
+        (
+            "reals = (n * math.erfc(n * step / math.sqrt(2)) / 2 for n in "
+            "range(1 + math.ceil(_END / step)))"
+        ),
+        (
+            "reals = (n * math.erfc(n * step / math.sqrt(2)) / 2 for n in "
+            "(range(1 + math.ceil(_END / step) - 1)))"
+        ),
+    ): "the last of them rounds to 0, and what is 0 at the end is left out",
     **SHELLS,
     **UNITS,
 }

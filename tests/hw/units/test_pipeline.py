@@ -100,15 +100,16 @@ def test_twice_is_two_delays(combinational, play):
     assert [divmod(o, 64) for (o,) in shown[1:]] == [(value, value) for value in sent]
 
 
+@pytest.mark.parametrize("bits", [1, 6])
 @pytest.mark.parametrize("number", range(1, MOST_COPIES + 1))
-def test_no_two_copies_hold_the_same(combinational, followed, number):
-    """From power-up on: synthesis would merge them."""
+def test_no_two_copies_hold_the_same(combinational, followed, number, bits):
+    """From power-up on: synthesis would merge them, also bit by bit."""
     dut = combinational(
-        inputs={"i": In(6)},
-        shape=unsigned(6 * number),
+        inputs={"i": In(bits)},
+        shape=unsigned(bits * number),
         build=lambda m, c: Cat(copies(m, c.i, number, name="i")),
     )
-    followed(dut, [{"i": value} for value in (5, 63, 0, 32)], [])
+    followed(dut, [{"i": value % 2**bits} for value in (5, 63, 0, 32)], [])
     assert len(set(followed.histories("i"))) == number
 
 
