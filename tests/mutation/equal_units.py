@@ -331,9 +331,6 @@ _CHANGES: dict[str, dict[str, list[tuple[str, str, str]]]] = {
     },
     "store": {
         "if len(words) == 1:": [("1", "0", "a choice among one word is that word")],
-        "cuts = _cuts(len(words[0]), len(words[0]))": [
-            ("_cuts(len(words[0])", "_cuts(len(words[1])", "all words have as many bits")
-        ],
         "depth=max(2, area[1]),": [
             ("2", "1", "of a memory of one word there is the same word at each address"),
             ("2", "3", "words that are not addressed"),
