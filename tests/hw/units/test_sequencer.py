@@ -31,9 +31,9 @@ def make_program(operations, instructions):
 class Fetching(wiring.Component):
     """A sequencer with its program store."""
 
-    def __init__(self, *, program, inputs, whole_window=False, behind=0):
+    def __init__(self, *, program, inputs, whole_window=False, behind=0, rows=1):
         self._program, self._inputs, self._whole_window = program, inputs, whole_window
-        self._behind = behind
+        self._behind, self._rows = behind, rows
         super().__init__(
             {
                 "i_count": In(range(inputs + behind + 1)),
@@ -56,6 +56,7 @@ class Fetching(wiring.Component):
             inputs=self._inputs,
             whole_window=self._whole_window,
             behind=self._behind,
+            rows=self._rows,
         )
         spec = StoreSpec(
             name="program", depth=len(program.instructions), width=program.word_bits, rom=True
@@ -156,6 +157,22 @@ def test_an_operation_can_wait_for_what_is_behind_the_window(play, there, count)
     unit = Sequencer(program=program, inputs=12, whole_window=False, behind=2)
     model = unit.model([(there, True)] * 60)
     assert [issue for (issue,) in shown] == [number is not None for number in model]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+@pytest.mark.parametrize("whole", [False, True])
+def test_all_token_rows_have_what_they_read(play, rows, whole):
+    """Instruction 1 reads up to element 7 of each row's lane, or all 28 of the window."""
+    operations = [OPERATIONS[0], {**OPERATIONS[1], "whole": whole}]
+    program = make_program(operations, INSTRUCTIONS[:2])
+    needed = 28 if whole and rows > 1 else 7 * rows
+    for there, count in ((needed - 1, 1), (needed, 2)):
+        dut = Fetching(program=program, inputs=28, rows=rows)
+        shown = play(dut, [{"i_count": there, "i_output": 1}] * 18, ["o_issue"])
+        assert min(2, sum(issue for (issue,) in shown)) == count
+        unit = Sequencer(program=program, inputs=28, whole_window=False, rows=rows)
+        model = unit.model([(there, True)] * 18)
+        assert [issue for (issue,) in shown] == [number is not None for number in model]
 
 
 def test_a_whole_window_has_what_is_behind_it(play):
