@@ -1,5 +1,6 @@
 """Other orders of the rows: fewer cycles, the same integers, the same on every machine."""
 
+import itertools
 import random
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from bitformer.hw.lowering.reload import lower_reloadable, new_images
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.parts import PARTS
 from bitformer.hw.program import Destination
+from bitformer.hw.timetable import Schedule
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
@@ -195,3 +197,27 @@ def test_the_best_so_far_are_returned_in_order(monkeypatch, seed):
     assert [step[:2] for step in seen] == [(n, 7) for n in range(1, 8)]
     # the cycle of a last result, counted from 0
     assert [step[2] for step in seen[:2]] == ["21 cycles", "20 cycles"]
+
+
+def test_worse_orders_are_taken_at_first_and_none_at_the_end(monkeypatch):
+    class Worse:
+        """Priorities each change of which costs a cycle more."""
+
+        def __init__(self, cycles):
+            self.cycles = cycles
+
+        def changed(self, chance):
+            bases.append(self.cycles)
+            return Worse(self.cycles + 1)
+
+    bases: list[int] = []
+    monkeypatch.setattr(
+        effort,
+        "schedule",
+        lambda layers, priorities, geometry: Schedule(drained=priorities.cycles),
+    )
+    monkeypatch.setattr(effort, "last_output", lambda timeline: timeline.drained)
+    assert better_priorities({}, Worse(0), None, tries=400) == []
+    taken = [later - base for base, later in itertools.pairwise(bases)]
+    assert sum(taken[:40]) > 20  # exp(-1/3) of them
+    assert sum(taken[-15:]) == 0

@@ -5,14 +5,15 @@ import random
 from dataclasses import replace
 
 import pytest
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, unsigned
+from amaranth.lib.wiring import In
 
 from bitformer.hw.convert import FOR_SYNTHESIS
 from bitformer.hw.families.ecp5 import ECP5
 from bitformer.hw.families.series7 import SERIES7
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.units import banks as banks_module
-from bitformer.hw.units.banks import is_banked, selects_of
+from bitformer.hw.units.banks import is_banked, select_bit, selects_of
 from bitformer.hw.units.store import Store
 from bitformer.sim.netlist.simulator import NetlistSimulator
 from bitformer.synth.depth import MOST_LATE_STEPS, depth
@@ -155,3 +156,17 @@ def test_every_bank_is_written_and_read(play, monkeypatch, shape):
     shown = play(dut, [*script, *[{}] * dut.latency], names)[dut.latency :]
     for expected, found in zip(dut.model(script), shown, strict=True):
         assert found == tuple(f if e is None else e for e, f in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 8, 9, 16, 17, 33])
+def test_a_bit_of_each_number_is_selected(combinational, play, monkeypatch, count):
+    monkeypatch.setattr(banks_module, "Instance", behaving)
+    width = max(1, (count - 1).bit_length())
+    dut = combinational(
+        inputs={"i": In(count), "i_number": In(width)},
+        shape=unsigned(1),
+        build=lambda m, c: select_bit(m, LUTS, [*c.i], c.i_number, name="bit"),
+    )
+    script = [{"i": 1 << here, "i_number": n} for n in range(count) for here in {n, n // 2, 0}]
+    shown = play(dut, script, ["o"])
+    assert [o for (o,) in shown] == [step["i"] >> step["i_number"] & 1 for step in script]
