@@ -198,6 +198,8 @@ def _changes(
     geometry = design.geometry
     if geometry.rows > 1:
         yield _Change(name="one row of tokens", arguments={"rows": 1, "posts": 1})
+    for bits in reversed(range((design.phases - 1).bit_length())):
+        yield _Change(name=f"{1 << bits} phase(s)", arguments={"phases": 1 << bits})
     fewer = (asked["lanes"] or geometry.rows * geometry.columns * geometry.ways) // 2
     while fewer:
         yield _Change(name=f"{fewer} lanes", arguments={"lanes": fewer})
@@ -261,9 +263,10 @@ def _asked(
     placement: Mapping[str, str] | None,
     rows: int | str,
     posts: int,
+    phases: int,
 ) -> dict[str, Any]:
     """Return the options of :func:`bitformer.hw.lowering.lower.lower` that changes start from."""
-    engine = {"lanes": lanes, "rows": rows, "posts": posts, "pack": pack}
+    engine = {"lanes": lanes, "rows": rows, "posts": posts, "pack": pack, "phases": phases}
     return {"part": part, **engine, "placement": dict(placement or {})}
 
 
@@ -276,6 +279,7 @@ def remedies(
     placement: Mapping[str, str] | None = None,
     rows: int | str = 1,
     posts: int = 1,
+    phases: int = 1,
     clock_hz: float = 100e6,
     most: int = 3,
     beside: Sequence[StoreSpec] = (),
@@ -288,7 +292,7 @@ def remedies(
 
     Parameters
     ----------
-    model, part, lanes, pack, placement, rows, posts
+    model, part, lanes, pack, placement, rows, posts, phases
         As of :func:`bitformer.hw.lowering.lower.lower`.
     clock_hz
         The clock.
@@ -299,7 +303,7 @@ def remedies(
     progress
         Called with how many were tried, and what is tried next.
     """
-    asked = _asked(part, lanes, pack, placement, rows, posts)
+    asked = _asked(part, lanes, pack, placement, rows, posts, phases)
 
     def judge(design: Design) -> Estimate:
         return estimate(design, clock_hz=clock_hz, beside=beside)
@@ -320,6 +324,7 @@ def diagnose(
     placement: Mapping[str, str] | None = None,
     rows: int | str = 1,
     posts: int = 1,
+    phases: int = 1,
     predictor: Predictor | None = None,
     sensitivity: AddedErrors | None = None,
     most: int = 8,
@@ -336,7 +341,7 @@ def diagnose(
 
     Parameters
     ----------
-    model, part, lanes, pack, placement, rows, posts
+    model, part, lanes, pack, placement, rows, posts, phases
         As of :func:`bitformer.hw.lowering.lower.lower`.
     predictor
         Of LUTs and flip-flops; without one, those of the stores alone count.
@@ -347,7 +352,7 @@ def diagnose(
     progress
         Called with how many were tried, and what is tried next.
     """
-    asked = _asked(part, lanes, pack, placement, rows, posts)
+    asked = _asked(part, lanes, pack, placement, rows, posts, phases)
     judge: Callable[[Design], Estimate | Prediction]
     judge = estimate if predictor is None else predictor.predict
     design = lower(model, **asked)

@@ -178,3 +178,12 @@ def test_days_of_a_stream_are_of_steps(bitformer, model):
     assert refill > 1
     assert f"Where its power is cut, a stream forgets: {refill} steps fill its rings" in said.err
     assert {days["refill"] for days in said.data["days"]} == {refill}
+
+
+def test_fewer_phases_make_a_design_fit(bitformer, tmp_path):
+    """What is too large is told with what to change, the most phases first."""
+    save_model(initialize(named_config("etth1-96-24-stream")), tmp_path / "s.safetensors")
+    said = bitformer("estimate", tmp_path / "s.safetensors", "--phases", 16, "--part", "xc7s6")
+    assert said.code == 1, said.err
+    assert "It fits with 4 phase(s): " in said.out
+    assert "8 phase(s)" not in said.out
