@@ -231,7 +231,7 @@ hardware_options = grouped(
     ),
     click.option(
         "--phases",
-        type=click.IntRange(1),
+        type=COUNT,
         default=1,
         metavar="N",
         help="Of a stream, rings for so many that take steps in turn: as many as a patch has steps"

@@ -37,7 +37,7 @@ def test_only_a_later_field_at_its_default_is_left_out():
                 *("starts", "previous", "ring_first", "ring_last", "rows", "lane", "split"),
             },
         ),
-        (Program, {"loop", "steps"}),
+        (Program, {"loop", "steps", "phases"}),
         (StoreSpec, {"parts"}),
         (
             Geometry,
