@@ -189,8 +189,8 @@ class Geometry:
 
 #: The stores whose contents differ between two trained models of one structure.
 RELOADED = ("weights", "parameters", "position", "margin", "judge_weights", "judge_limits")
-#: The stores in which rings lie: of several phases, each has words of its own in turn.
-RINGS = ("activations", "dynamic")
+#: The stores of what lasts from step to step: of several phases, each has words of its own in turn.
+RINGS = ("activations", "dynamic", "sums")
 
 
 def phase_bits(model: IntegerModel) -> int:
@@ -203,10 +203,11 @@ class Design:
     """A program, its memory images and where each store lives.
 
     ``stores`` has a spec for each of: ``program``, ``weights``, ``parameters``, ``position``,
-    ``activations``, ``dynamic`` (keys and values), ``scores``, ``input``, ``output``; one that a
-    model does not use is absent. A detector has ``judge_weights``, ``levels`` and ``judged``. A
-    reloadable classifier has ``margin``, a word, a reloadable detector ``judge_limits``. ``images``
-    holds the words of the ROMs. ``bounds`` is the largest magnitude of each accumulator, by tensor.
+    ``activations``, ``dynamic`` (keys and values), ``scores``, ``sums`` (those that the next step
+    of a stream goes on with), ``input``, ``output``; one that a model does not use is absent. A
+    detector has ``judge_weights``, ``levels`` and ``judged``. A reloadable classifier has
+    ``margin``, a word, a reloadable detector ``judge_limits``. ``images`` holds the words of the
+    ROMs. ``bounds`` is the largest magnitude of each accumulator, by tensor.
     ``strides`` are the parameter words from one row of a table to the next, for each number of the
     time. ``last_channel`` is the channel of the input whose last value is added; 0 where there are
     several, which operations name. ``latency`` counts cycles from the first input accepted to the

@@ -56,6 +56,7 @@ class Destination(enum.IntEnum):
     KEY = 2
     VALUE = 3
     OUTPUT = 4
+    SUMS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,10 @@ class MachineOperation:
     token row on; or a single one, that of token row ``lane``. A ``split`` operation has one row,
     each of whose dot products is the sum of those of all token rows, which have weights of their
     own; what it writes and adds lies in ``lane``.
+
+    Where dot products are summed part by part, the results of all but the last are no results, but
+    sums that are kept, where the parameters of a result are. One that ``resumes`` goes on with
+    these in place of the bias.
     """
 
     tensor: str = ""
@@ -142,6 +147,7 @@ class MachineOperation:
     rows: int = later(1)
     lane: int = later(0)
     split: bool = later(False)
+    resumes: bool = later(False)
 
     def __repr__(self) -> str:
         return shown(self)

@@ -26,6 +26,10 @@ KEPT = 2
 SCORED = 4
 #: The same for the last column of a key, behind the one-key-a-cycle writer.
 KEYED = 3
+#: From a slot to the sums of its accumulator, with their bias.
+SUMS_DELAY = 2
+#: From the slot of a sum that is kept to that which goes on with it: it is read a cycle early.
+SUMMED = SUMS_DELAY + 2
 #: From the last result of a row to its statistics.
 STATISTICS = 11
 #: More of them for rows whose sum is too long to be squared at once

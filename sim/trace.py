@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bitformer.hw.design import Design
-from bitformer.hw.program import Source
+from bitformer.hw.program import Destination, Source
 from bitformer.hw.timetable import Event, RowTask, Schedule
 
 __all__ = ["Difference", "Place", "Trace"]
@@ -58,8 +58,9 @@ class Trace:
         self.operand: list[tuple[Place | None, ...]] = []
         for event in (schedule or design.schedule).events:
             op = event.row.operation
-            sequence = self.drain if op.matrix else self.vector
-            sequence += self._slots(event)
+            if op.destination is not Destination.SUMS:
+                sequence = self.drain if op.matrix else self.vector
+                sequence += self._slots(event)
             if op.matrix and op.source is Source.INPUT:
                 self.operand += self._operands(event.row) * op.groups
 

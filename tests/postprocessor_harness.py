@@ -143,6 +143,8 @@ def drawn(dut, op, chance):
     else:
         biases = values
     biases = biases if o.bias else [0]
+    kept = [number(chance, (w.accumulator_bits if o.wide else w.narrow_bits) - 1) for _ in values]
+    biases = kept if o.resumes else biases
     p = within(chance, w.accumulator_bits if o.wide else w.narrow_bits, biases)
     soft = chance.getrandbits(1) if o.packed and "soft" in dut.slot.members else 0
     if o.packed:
@@ -165,6 +167,7 @@ def drawn(dut, op, chance):
     return {
         "p": p,
         "parameter": parameter,
+        "sums": packed(kept, w.accumulator_bits),
         "activation": packed(elements, w.activation_bits),
         "position": packed([number(chance, w.position_bits) for _ in range(ways)], w.position_bits),
         "last": number(chance, w.last_bits),
@@ -200,6 +203,7 @@ def processed(play, dut, work, *, gap=0, seed=0):
         row = dict(zip(("total", "exponent", "factor"), there["statistics"], strict=True))
         script.setdefault(cycle + READ_LATENCY - 1, {}).update(
             i_parameter=there["parameter"],
+            **({"i_sums": there["sums"]} if dut.resumes else {}),
             i_statistics=layout.const(row).as_bits() if w.norm_features else 0,
         )
         script.setdefault(cycle + READ_LATENCY, {}).update(
@@ -217,6 +221,7 @@ def processed(play, dut, work, *, gap=0, seed=0):
     }
     words = {
         "i_parameter": len(dut.i_parameter),
+        **({"i_sums": len(dut.i_sums)} if dut.resumes else {}),
         "i_activation": len(dut.i_activation),
         "i_position": len(dut.i_position),
     }
@@ -260,6 +265,9 @@ WIDE = (
     replace(V, wide=True, wide_y=True, wide_r=True, factor=Factor.PARAMETER, shift=8),
     replace(V, wide=True, factor=Factor.PARAMETER, addend=Addend.PARAMETER, addend_shift=1),
 )
+#: Those that go on with sums, beside those that do not.
+RESUMED = tuple(replace(o, resumes=True, bias=False) for o in (*NARROW[:2], *PACKED[:2]))
+WIDE_RESUMED = tuple(replace(o, resumes=True, bias=False) for o in WIDE[:2])
 WIDE_NORM = (replace(NORM, wide=True), NORM)
 ROWS = {"norm_features": 6, "norm_bits": 5}
 #: Operations, ways, and what else there is.
@@ -275,4 +283,8 @@ TABLES = {
     "pairs, wide": (PACKED[:2] + NARROW[3:5] + VECTORS[:2] + WIDE, 2, {}),
     "pairs, wide, norm": (PACKED[:2] + VECTORS[:2] + WIDE + WIDE_NORM, 2, ROWS),
     "always wide": (WIDE, 2, {}),
+    "one way, resumed": (NARROW[:3] + RESUMED[:2], 1, {}),
+    "one way, wide, resumed": (NARROW[:2] + WIDE[:1] + WIDE_RESUMED + RESUMED[:2], 1, {}),
+    "pairs, resumed": (NARROW[:2] + PACKED[:2] + RESUMED, 2, {}),
+    "pairs, wide, resumed": (PACKED[:2] + RESUMED + WIDE[:2] + WIDE_RESUMED, 2, {}),
 }

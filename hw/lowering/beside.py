@@ -5,6 +5,7 @@ stream has few, and long products beside them, which the main path would wait fo
 themselves until it leaves the engine alone for as long as can be.
 """
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from bitformer.hw.design import Geometry
 from bitformer.hw.lowering.effort import last_output
 from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
+from bitformer.hw.program import Destination
 from bitformer.hw.timetable import RowTask
 from bitformer.model.ir import IntegerModel
 
@@ -36,14 +38,29 @@ def patient(
     tensors: Collection[str],
     geometry: Geometry,
 ) -> Priorities:
-    """Return priorities with which the rows of ``tensors`` wait for the gap that costs least."""
+    """Return priorities with which the rows of ``tensors`` wait for the gap that costs least.
 
-    def waiting(cycles: int) -> Priorities:
-        waits = {name: (-cycles,) * len(tasks[name]) for name in tensors}
+    So do all rows whose sums are kept, for the next step: these may wait longer than the others.
+    """
+    kept = {
+        name: [row.operation.destination is Destination.SUMS for row in rows]
+        for name, rows in tasks.items()
+    }
+
+    def waiting(sums: int, others: int) -> Priorities:
+        waits = {
+            name: tuple(-sums if one else -others * (name in tensors) for one in rows)
+            for name, rows in kept.items()
+        }
         return replace(priorities, early={**priorities.early, **waits})
 
-    def value(other: Priorities) -> tuple[int, int]:
-        timeline = schedule(tasks, other, geometry)
+    def value(cycles: tuple[int, int]) -> tuple[int, int]:
+        timeline = schedule(tasks, waiting(*cycles), geometry)
         return last_output(timeline), timeline.drained
 
-    return min(map(waiting, _PATIENCE), key=value) if tensors else priorities
+    if not tensors and not any(itertools.chain(*kept.values())):
+        return priorities
+    best = min(((cycles, cycles) for cycles in _PATIENCE), key=value)
+    if any(itertools.chain(*kept.values())):
+        best = min(((best[0], cycles) for cycles in _PATIENCE), key=value)
+    return waiting(*best)

@@ -38,7 +38,8 @@ def memory_blocks(
     flat = {op.x for op in model.linears if op.is_flat(model.tensors)}
     columns = {op.x for op in model.linears if op.transposed}
     stores: dict[str, list[MemoryBlock]] = {"activations": [], "scores": [], "dynamic": []}
-    written = {event.row.tensor: event.row.operation.destination for event in timeline.events}
+    placed = ((event.row.tensor, event.row.operation.destination) for event in timeline.events)
+    written = {name: where for name, where in placed if where is not Destination.SUMS}
     for name, destination in written.items():
         spec = model.tensors[name]
         rows, words = range(spec.rows), geometry.words(spec)
@@ -169,7 +170,7 @@ class Encoder:
 
     def _destination(self, row: RowTask) -> int:
         destination = row.operation.destination
-        if destination is Destination.OUTPUT:
+        if destination in (Destination.OUTPUT, Destination.SUMS):
             return 0
         geometry = self.plan.geometry
         if geometry.rows > 1 and destination in (Destination.KEY, Destination.VALUE):

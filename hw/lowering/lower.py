@@ -7,10 +7,10 @@ from typing import Any
 from bitformer.hw import timing
 from bitformer.hw.design import Design
 from bitformer.hw.judging import weight_bits
+from bitformer.hw.lowering.ahead import sums_depth
 from bitformer.hw.lowering.allocate import allocate
 from bitformer.hw.lowering.asked_places import of_results
 from bitformer.hw.lowering.batch import Batch
-from bitformer.hw.lowering.beside import beside, patient
 from bitformer.hw.lowering.choose_rows import asked_rows
 from bitformer.hw.lowering.columns import choose_columns, hard_columns
 from bitformer.hw.lowering.effort import better_priorities, last_output
@@ -18,7 +18,6 @@ from bitformer.hw.lowering.encode import Addresses, Encoder, memory_blocks
 from bitformer.hw.lowering.graph import check_graph, destinations
 from bitformer.hw.lowering.images import parameter_words, position_words, weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
-from bitformer.hw.lowering.operations import lowering_of
 from bitformer.hw.lowering.packing import choose_packing
 from bitformer.hw.lowering.place import crowding
 from bitformer.hw.lowering.place_results import ResultPlaces
@@ -27,6 +26,7 @@ from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.soft_columns import asked_broad, asked_columns, in_time, longest_single
 from bitformer.hw.lowering.steps import StreamProgram
+from bitformer.hw.lowering.suggested import suggested, tasks_of, with_sums
 from bitformer.hw.lowering.token_rows import check_rows
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.lowering.written_stores import written_stores
@@ -34,31 +34,13 @@ from bitformer.hw.lut_rows import MOST_BITS
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import DEFAULT_PART, PARTS, find_part
 from bitformer.hw.program import Destination, Program, Source
-from bitformer.hw.timetable import RowTask, Schedule
+from bitformer.hw.timetable import Schedule
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
 from bitformer.model.stream import StepModel
 
 __all__ = ["lower", "lower_plan"]
-
-
-def _ranks(model: IntegerModel, *, later: int = 0) -> dict[str, int]:
-    """Return the priority of each tensor's rows: downstream first, but keys before queries.
-
-    What runs beside the main path has none, and fills its gaps. Queries come so many ranks
-    ``later``: from 2 on, behind the rows that they are made of.
-    """
-    ranks = {op.y: rank for rank, op in enumerate(model.operations)}
-    places = dict(ranks)
-    for op in model.operations:
-        if lowering_of(op).keeps is Destination.KEY:
-            queries, keys = op.reads
-            ranks[queries] = min(places[queries], places[keys])
-            ranks[keys] = ranks[queries] + 2
-            ranks[queries] -= later
-    aside = beside(model)
-    return {name: rank - len(ranks) * (name in aside) for name, rank in ranks.items()}
 
 
 def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[int, int]:
@@ -217,17 +199,33 @@ def lower(
             immediate=immediate,
             wanted_shifts=shifts or {},
         )
-        design = lower_plan(
-            plan,
-            placement or {},
-            Priorities.following(order, _tasks(plan)) if order else None,
-            like if order else None,
+        plans = plan, *with_sums(plan)
+        orders = [order and Priorities.following(order, tasks_of(own)) for own in plans]
+        tried.append(
+            min(
+                (
+                    _tried(own, placement or {}, priorities, like)
+                    for own, priorities in zip(plans, orders, strict=True)
+                    if priorities or not any(orders)
+                ),
+                key=lambda one: (one[0], one[2].latency, one[2].interval),
+            )
         )
-        tried.append((crowding(design.stores.values(), PARTS[part]), plan, design))
         if tried[-1][0] == (0, 0):
             break
     _, plan, design = min(tried, key=lambda one: one[0])
     return _in_better_order(plan, design, placement or {}, effort, progress) if effort else design
+
+
+def _tried(
+    plan: Plan,
+    placement: Mapping[str, str],
+    priorities: Priorities | None,
+    like: Mapping[str, StoreSpec] | None,
+) -> tuple[tuple[int, int], Plan, Design]:
+    """Return how far a plan's design exceeds the part's memories, the plan, and the design."""
+    design = lower_plan(plan, placement, priorities, like if priorities else None)
+    return crowding(design.stores.values(), plan.part), plan, design
 
 
 def _in_better_order(
@@ -242,7 +240,7 @@ def _in_better_order(
         crowded = crowding(design.stores.values(), plan.part)
         return design.latency, design.interval, *crowded
 
-    tasks, most = _tasks(plan), figures(first)
+    tasks, most = tasks_of(plan), figures(first)
     start = _structural(plan, placement)[0]
     found = better_priorities(tasks, start, plan.geometry, tries=tries, progress=progress)
     for priorities in reversed(found):
@@ -252,29 +250,16 @@ def _in_better_order(
     return first
 
 
-def _tasks(plan: Plan) -> dict[str, list[RowTask]]:
-    """Return the rows of each operation, by the tensor that it writes.
-
-    Of a stream, those of a step whose rings are full.
-    """
-    if (steps := StreamProgram.of(plan)) is not None:
-        return steps.tasks(steps.slots)
-    return {op.y: lowering_of(op).rows(plan) for op in plan.model.operations}
-
-
 def _structural(plan: Plan, placement: Mapping[str, str] | None) -> tuple[Priorities, Design]:
     """Return what the model's structure suggests, and the design that comes of it.
 
     Where a family has no memories in LUTs, block RAM is dear: queries come later if that takes no
     more cycles and fewer words.
     """
-    tasks, model = _tasks(plan), plan.model
+    tasks, model = tasks_of(plan), plan.model
     family, found = plan.part.family, list[tuple[Priorities, Design]]()
     for later in (0,) if family.luts.rams else (0, 2, 2 * len(model.operations)):
-        priorities = Priorities.of(tasks, _ranks(model, later=later))
-        if isinstance(model, StepModel):
-            waits = {name for name in beside(model) if model.forms[name].rings}
-            priorities = patient(tasks, priorities, waits, plan.geometry)
+        priorities = suggested(plan, tasks, later)
         found.append((priorities, lower_plan(plan, placement, priorities)))
     first = found[0][1]
 
@@ -305,7 +290,7 @@ def lower_plan(
         return _structural(plan, placement)[1]
     model, geometry = plan.model, plan.geometry
     steps = StreamProgram.of(plan)
-    timeline = schedule(_tasks(plan), priorities, geometry)
+    timeline = schedule(tasks_of(plan), priorities, geometry)
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
     split = {op.y: plan.lane_features(op) for op in model.linears if plan.is_split(op)}
@@ -313,6 +298,7 @@ def lower_plan(
     parameters, parameter_bases, parameter_bits, strides = parameter_words(
         plan.parameters, geometry, model.clocks
     )
+    depths["sums"] = sums_depth(tasks_of(plan), plan, parameter_bases)
     position, places, position_bits = position_words(model, geometry)
     for block in itertools.chain(*blocks.values()):
         places |= block.addresses

@@ -39,6 +39,8 @@ class Plan:
     immediate : whether a multiplier that all channels share is a constant of the hardware.
     wanted_shifts : shifts by tensor, used where they change no result.
     rows, posts : token rows of the engine, and post-processors that take their results.
+    ahead : tokens, at most, that a row beside the main path of a stream's step sums ahead for the
+        next one; 0 where none does.
     """
 
     model: IntegerModel
@@ -51,6 +53,7 @@ class Plan:
     wanted_shifts: Mapping[str, int] = field(default_factory=dict)
     rows: int = 1
     posts: int = 1
+    ahead: int = 0
 
     @cached_property
     def shifts(self) -> dict[str, int]:

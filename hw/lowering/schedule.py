@@ -37,6 +37,8 @@ class _Timeline:
         self.stall_guard = self.drain_end = self.arrived = 0
         self.queue: list[int] = []
         self.statistics: list[tuple[str, int]] = []
+        #: From when on sums can be gone on with, by tensor and row; those of before are there.
+        self.sums: dict[tuple[str, int], np.ndarray] = {}
 
     def slots(self, row: RowTask) -> np.ndarray:
         """Return the slot of each result after issue: its accumulator's cycle, [rows, features].
@@ -110,6 +112,8 @@ class _Timeline:
             bounds.append((free + 1 - int(slots[0, 0]) - self.post, "key writer"))
         if op.destination is Destination.SCORE:
             bounds.append((self.score_free - int(slots[0, 0]) - self.post, "score maximum"))
+        if op.resumes and (row.tensor, row.row) in self.sums:
+            bounds.append((int((self.sums[row.tensor, row.row] - slots).max()), "sums"))
         issue, reason = max(bounds, key=lambda b: b[0])
         while wait := self.post_conflict(row, issue):
             issue, reason = issue + wait, "post-processor"
@@ -192,6 +196,9 @@ class _Timeline:
         """Note when the results can be read."""
         op = row.operation
         ready, last = writes + timing.WRITTEN, writes.max(axis=1, keepdims=True)
+        if op.destination is Destination.SUMS:
+            self.sums[row.tensor, row.row] = writes - self.post + timing.SUMMED
+            return
         if op.destination in (Destination.KEY, Destination.VALUE):
             self.kept = max(self.kept, int(writes.max()))
         if op.destination is Destination.KEY and self.geometry.rows == 1:

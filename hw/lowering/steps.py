@@ -10,13 +10,19 @@ says is where a word lies in the rings of each.
 
 The first lap after a reset fills the rings. Its step ``s`` sees ``s + 1`` tokens: an operation of
 its own reads so many and no more, and so nothing of what was there before.
+
+Products over a ring may be summed ahead (:mod:`.ahead`): a step adds those of the newest token to
+what the step before it has summed of the others.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bitformer.hw.lowering.ahead import goes_on, parts_ahead, sums_ahead, sums_of
+from bitformer.hw.lowering.beside import beside
 from bitformer.hw.lowering.encode import Encoder
 from bitformer.hw.lowering.operations import lowering_of
+from bitformer.hw.lowering.operations.lowering import shorter
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.program import Instruction, Program, Source
 from bitformer.hw.timetable import Event, Read, RowTask, Schedule
@@ -55,10 +61,33 @@ class StreamProgram:
 
         Of a ring's rows, the newest one is row 0: which slot it is in is not said yet.
         """
-        return {
-            op.y: [self._task(one, filled) for one in self._newest(lowering_of(op).rows(self.plan))]
-            for op in self.model.operations
-        }
+        found = {}
+        for op in self.model.operations:
+            rows = self._newest(lowering_of(op).rows(self.plan))
+            if self.plan.ahead and sums_ahead(self.model.forms[op.y], self.model):
+                found[op.y] = self._with_sums(rows, filled)
+            else:
+                found[op.y] = [self._task(one, filled) for one in rows]
+        return found
+
+    def _with_sums(self, rows: Sequence[RowTask], filled: int) -> list[RowTask]:
+        """Return rows that go on with the sums of the step before, and those that sum ahead."""
+        found = [goes_on(self._task(one, 1), filled > 1) for one in rows]
+        size = self.plan.ahead if rows[0].tensor in beside(self.model) else self.slots
+        for one in rows:
+            parts = parts_ahead(min(filled, self.slots - 1), size)
+            for number, (age, count) in enumerate(parts):
+                # as the next step sees them, these are so many tokens of the newest of all
+                whole, features = self._task(one, age + 2), self._features(one)
+                operation = shorter(whole.operation, count * features)
+                kept = sums_of(replace(whole, operation=operation), number > 0)
+                found.append(replace(kept, start=one.start - age * features))
+        return found
+
+    def _features(self, task: RowTask) -> int:
+        """Return the numbers of a token in the ring that a row of work reads in order."""
+        (name,) = self.model.forms[task.tensor].rings
+        return self.model.tensors[name].features
 
     def _newest(self, tasks: Sequence[RowTask]) -> list[RowTask]:
         """Return the rows of a step out of those for all that a tensor holds."""
@@ -72,6 +101,9 @@ class StreamProgram:
         form = self.model.forms[task.tensor]
         if form.rings:
             task = lowering_of(form.operation).shortened(self.plan, task, filled)
+        if form.rings and form.ordered:
+            start = task.start - (filled - 1) * self._features(task)
+            task = replace(task, start=start)
         reads = [self._newest_read(one, form, filled) for one in task.reads]
         return replace(task, reads=tuple(reads))
 
@@ -134,9 +166,9 @@ class StreamProgram:
         if form.ordered and form.rings and op.matrix:
             ((name, rows),) = form.rings.items()
             spec = self.model.tensors[name]
-            oldest = (slot + 1) % self.slots if filled == self.slots else 0
-            start += (oldest - slot) * spec.features
-            if filled == self.slots and rows > 1:
+            # behind the newest row lies the oldest one
+            start += self.slots * spec.features if slot * spec.features + start < 0 else 0
+            if filled == self.slots and rows > 1 and op.length > spec.features:
                 ways = self.plan.geometry.ways
                 element = encoder.addresses[name, 0] * ways
                 last = element + (rows * spec.features - 1) * op.act_step

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bitformer.hw.design import phase_bits
 from bitformer.hw.judging import judged_depth, level_bits
+from bitformer.hw.lowering.ahead import summed_ahead
 from bitformer.hw.lowering.plan import Plan
 from bitformer.hw.memory import StoreSpec
 from bitformer.model import numerics
@@ -40,6 +41,11 @@ def written_stores(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             ram("judged", judged_depth(result.size), 1, source.bits, apart=False),
         ]
     phases = phase_bits(plan.model)
+    # a slot of a pair of sums keeps both; of a wide one, which is alone, way 0 is all that is kept
+    single = any(
+        not plan.packing.packed[name] and name not in geometry.wide
+        for name in summed_ahead(plan.model)
+    )
     # results that come one a cycle wait one in a word
     together = ways if plan.packing.packed.get(result.name, True) else 1
     small: list[StoreSpec] = []
@@ -59,6 +65,7 @@ def written_stores(plan: Plan, depths: Mapping[str, int]) -> list[StoreSpec]:
             read_ports=2,
         ),
         in_lanes("scores", depths["scores"], ways, numerics.SCORE_BITS),
+        ram("sums", depths["sums"] << phases, ways, geometry.accumulator_bits, apart=single),
         ram(
             "dynamic",
             depths["dynamic"] << phases,

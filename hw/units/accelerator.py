@@ -6,7 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitformer.hw.design import RELOADED, Design
-from bitformer.hw.program import Source
+from bitformer.hw.program import Destination, Source
 from bitformer.hw.units import decisions, reads, writes
 from bitformer.hw.units.assembly import Units
 from bitformer.hw.units.parameters import Parameter
@@ -114,6 +114,7 @@ class Accelerator(wiring.Component):
         writes.follow_scores(m, units)
         writes.follow_statistics(m, units)
         writes.write_results(m, units)
+        writes.write_sums(m, units, drained)
         # the window has been read when the last row that reads it ends
         addresses, port = units.addresses, units.input_port
         release = units.decode(m, addresses.o_op, "release_input", name="release")
@@ -122,6 +123,9 @@ class Accelerator(wiring.Component):
         operands, post, posts = units.operands[0], units.post, len(units.posts)
         source = units.decode(m, operands.o_op, "source", name="traced")
         valid = [post.o_slot.valid]
+        if "sums" in units.stores:
+            # what is kept for the next step is no result
+            valid = [Mux(writes.goes_to(m, units, Destination.SUMS), 0, post.o_slot.valid)]
         if posts > 1:
             valid = [Mux(post.o_slot.posts[n], post.o_slot.valid, 0) for n in range(posts)]
         m.d.comb += [

@@ -57,6 +57,8 @@ class PostProcessor(wiring.Component):
     i_vector : In(slot), slot of a stored word.
     i_p : In(signed(product_bits + extension)), drained accumulator, in the cycle of its slot.
     i_parameter : In((value_bits + scale_bits) * ways), parameters, the cycle after the slot.
+    i_sums : In(accumulator_bits * ways), sums to go on with, the cycle after the slot. This and
+        ``o_sums`` are there if an operation resumes.
     i_statistics : In(statistics_layout(norm_features, norm_bits)), of the row that is normalised,
         the cycle after the slot.
     i_activation : In(activation_bits * ways), word of the stored row, ``READ_LATENCY`` after the
@@ -68,6 +70,7 @@ class PostProcessor(wiring.Component):
     o_slot : Out(slot), their slot; all but ``valid`` is that of the last one that was valid.
     o_vector : Out(1), it is a vector's.
     o_following : Out(slot.op), operation of the next cycle's results.
+    o_sums : Out(accumulator_bits * ways), sums of a drain's slot ``SUMS_DELAY`` cycles before.
     """
 
     operations = Items(MachineOperation, "operations")
@@ -91,6 +94,7 @@ class PostProcessor(wiring.Component):
             port = f"the {multiplier.long_bits} bits of the {multiplier.name}'s long port"
             raise ValueError(f"Narrow bits must fit {port}, not be {widths.narrow_bits}")
         rows = max(1, widths.norm_features), max(2, widths.norm_bits)
+        sums = widths.accumulator_bits * self.ways
         super().__init__(
             {
                 "i_drain": In(slot),
@@ -106,6 +110,7 @@ class PostProcessor(wiring.Component):
                 "o_slot": Out(slot),
                 "o_vector": Out(1),
                 "o_following": Out(slot["op"].width),
+                **({"i_sums": In(sums), "o_sums": Out(sums)} if self.resumes else {}),
             }
         )
 
@@ -118,6 +123,11 @@ class PostProcessor(wiring.Component):
     def wide(self) -> bool:
         """Whether some operation is wide: a stage more for all."""
         return any(o.wide for o in self.operations)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether some operation goes on with sums that are kept."""
+        return any(o.resumes for o in self.operations)
 
     @property
     def latency(self) -> int:
@@ -271,15 +281,24 @@ class PostProcessor(wiring.Component):
         )
         soft = self.i_drain.soft if "soft" in self.slot.members else None
         sums = drained_sums(m, self.i_p, packed, soft, widths=self.widths, ways=self.ways)
+        resumed = registered(
+            m, decode(m, self.i_drain.op, self.operations, "resumes"), name="drained_resumes"
+        )
         results: list[Value] = []
         for way, (part, carry) in enumerate(sums):
             bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
             value = chosen.value(self.i_parameter, way, wide if self.wide else None)
             bias = Mux(biased, value, 0)
+            if self.resumes:
+                kept = self.i_sums.word_select(way, self.widths.accumulator_bits)
+                bias = Mux(resumed, kept[:bits].as_signed(), bias)
             terms = (Cat(Const(1, 1), part).as_signed(), Cat(carry, bias).as_signed())
             total = (terms[0] + terms[1])[1 : bits + 1] if way else (part + bias)[:bits]
             results.append(Signal(signed(bits), name=f"acc_{way}", reset_less=True))
             m.d.sync += results[way].eq(total.as_signed())
+            if self.resumes:
+                own = self.o_sums.word_select(way, self.widths.accumulator_bits)
+                m.d.comb += own.eq(results[way])
         return results
 
     def _in_hand(self, m: Module) -> tuple[data.View, Value]:

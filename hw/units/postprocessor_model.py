@@ -6,29 +6,31 @@ from bitformer.hw.widths import signed_value
 from bitformer.model import numerics
 from bitformer.model.gelu import gelu_steps, gelu_zero
 
-__all__ = ["post_processed"]
+__all__ = ["post_processed", "summed"]
 
 
-def post_processed(
+def _value(o: MachineOperation, w: PostProcessorWidths, ways: int, way: int, word: int) -> int:
+    """Return the value of one way of a word of parameters; a wide operation's has both fields."""
+    value = word >> way * (w.value_bits + w.scale_bits) & ((1 << w.value_bits) - 1)
+    if o.wide and ways > 1:
+        value |= word >> w.value_bits + w.scale_bits << w.value_bits
+        return signed_value(value, 2 * w.value_bits)
+    return signed_value(value, w.value_bits)
+
+
+def summed(
     o: MachineOperation,
     w: PostProcessorWidths,
     ways: int,
     *,
     p: int = 0,
     parameter: int = 0,
-    activation: int = 0,
-    position: int = 0,
-    last: int = 0,
-    factor: int = 0,
-    statistics: tuple[int, int, int] = (0, 0, 0),
-    upper: int = 0,
+    sums: int = 0,
     soft: int = 0,
 ) -> list[int]:
-    """Return the results of a slot, bit for bit; every number must have its width.
+    """Return the sums of a drained accumulator with what is added to them, by way.
 
-    ``p`` is the drained accumulator; ``parameter``, ``activation`` and ``position`` are words of
-    the stores; ``last`` and ``factor`` are numbers; ``statistics`` are total, exponent and factor
-    of a row; ``upper`` and ``soft`` are the slot's.
+    The numbers are those of :func:`post_processed`.
     """
     accumulators = [p]
     if o.packed and ways > 1:
@@ -44,16 +46,42 @@ def post_processed(
         accumulators = [signed_value(p, w.pack_shift)]
     elif w.extension:
         accumulators = [signed_value(p, w.product_bits)]
+    found = []
+    for way in range(1 if o.wide else ways):
+        bits = w.narrow_bits if way else w.accumulator_bits
+        added = _value(o, w, ways, way, parameter) if o.bias else 0
+        if o.resumes:
+            added = signed_value(sums >> way * w.accumulator_bits, bits)
+        found.append(accumulators[way % len(accumulators)] + added)
+    return found
+
+
+def post_processed(
+    o: MachineOperation,
+    w: PostProcessorWidths,
+    ways: int,
+    *,
+    p: int = 0,
+    parameter: int = 0,
+    sums: int = 0,
+    activation: int = 0,
+    position: int = 0,
+    last: int = 0,
+    factor: int = 0,
+    statistics: tuple[int, int, int] = (0, 0, 0),
+    upper: int = 0,
+    soft: int = 0,
+) -> list[int]:
+    """Return the results of a slot, bit for bit; every number must have its width.
+
+    ``p`` is the drained accumulator; ``parameter``, ``sums``, ``activation`` and ``position`` are
+    words of the stores; ``last`` and ``factor`` are numbers; ``statistics`` are total, exponent and
+    factor of a row; ``upper`` and ``soft`` are the slot's.
+    """
     ys = []
     for way in range(1 if o.wide else ways):
-        field = parameter >> way * (w.value_bits + w.scale_bits)
-        value, scale = field & ((1 << w.value_bits) - 1), field >> w.value_bits
-        value_bits = w.value_bits
-        if o.wide and ways > 1:
-            # the fields of both ways hold the value
-            value |= parameter >> w.value_bits + w.scale_bits << w.value_bits
-            value_bits *= 2
-        value, scale = signed_value(value, value_bits), signed_value(scale, w.scale_bits)
+        scale = parameter >> way * (w.value_bits + w.scale_bits) + w.value_bits
+        value, scale = _value(o, w, ways, way, parameter), signed_value(scale, w.scale_bits)
         place = upper if o.wide else way
         stored = signed_value(activation >> place * w.activation_bits, w.activation_bits)
         if o.wide_r:
@@ -61,7 +89,7 @@ def post_processed(
         total, exponent, mantissa = statistics
         u = stored
         if o.matrix:
-            u = accumulators[way % len(accumulators)] + (value if o.bias else 0)
+            u = summed(o, w, ways, p=p, parameter=parameter, sums=sums, soft=soft)[way]
         elif o.normalize:
             u = numerics.deviation(stored, total, exponent, w.norm_features)
         multiplier = {

@@ -27,6 +27,7 @@ __all__ = [
     "read_rows",
     "read_scores",
     "read_weights",
+    "sums_address",
 ]
 
 
@@ -36,6 +37,11 @@ def live_address(units: Units, store: Store, address: Value) -> Value:
         return address
     inner = len(store.addr_0) - 1
     return Cat((address | Const(0, inner))[:inner], units.bank)
+
+
+def sums_address(units: Units, parameter: Value) -> Value:
+    """Return where the sums of a slot are kept, whose parameters lie there."""
+    return units.in_phase("sums", parameter[: exact_log2(units.design.words("sums"))])
 
 
 def read_activations(m: Module, units: Units) -> None:
@@ -295,6 +301,8 @@ def read_post_operands(m: Module, units: Units, drained: Drained) -> None:
     if "parameters" in stores:
         address = live_address(units, stores["parameters"], parameter)
         m.d.comb += stores["parameters"].addr_0.eq(address)
+    if "sums" in stores:
+        m.d.comb += stores["sums"].addr_0.eq(sums_address(units, drained.parameter))
     if "position" in stores:
         m.d.comb += stores["position"].addr_0.eq(live_address(units, stores["position"], slot.res))
     turn = drained_turn = Const(0, 1)
@@ -310,6 +318,8 @@ def read_post_operands(m: Module, units: Units, drained: Drained) -> None:
         ]
         if "parameters" in stores:
             m.d.comb += post.i_parameter.eq(stores["parameters"].data_0)
+        if "sums" in stores:
+            m.d.comb += post.i_sums.eq(stores["sums"].data_0)
         if "position" in stores:
             place = _of_round(m, units, stores["position"].data_0, drained_turn, number)
             m.d.comb += post.i_position.eq(place)

@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 
+from bitformer.hw import timing
 from bitformer.hw.memory import READ_LATENCY, StoreSpec
 from bitformer.hw.program import Destination
 from bitformer.hw.queues import queues_of
@@ -9,12 +10,21 @@ from bitformer.hw.timing import OPERAND
 from bitformer.hw.units.assembly import Units, block_writer, key_value_writer
 from bitformer.hw.units.column_store import ColumnStore
 from bitformer.hw.units.pipeline import by_operation, delay, registered
+from bitformer.hw.units.reads import sums_address
+from bitformer.hw.units.row_results import Drained
 from bitformer.hw.units.row_statistics import RowStatistics
 from bitformer.hw.units.softmax import Reciprocal, RowMaximum
 from bitformer.hw.units.store import Store
 from bitformer.model import numerics
 
-__all__ = ["follow_scores", "follow_statistics", "write_results", "write_samples"]
+__all__ = [
+    "follow_scores",
+    "follow_statistics",
+    "goes_to",
+    "write_results",
+    "write_samples",
+    "write_sums",
+]
 
 
 def goes_to(m: Module, units: Units, destination: Destination) -> Value:
@@ -190,6 +200,29 @@ def write_results(m: Module, units: Units) -> None:
         if isinstance(store, ColumnStore):
             # of a word's elements, those of its first slots: each goes to all that it may be for
             m.d.comb += store.i_write.eq(writer.o_write)
+
+
+def write_sums(m: Module, units: Units, drained: Drained) -> None:
+    """Keep the sums of operations that give no results, until another goes on with them."""
+    if "sums" not in units.stores:
+        return
+    store, slot, cycles = units.stores["sums"], drained.slot, timing.SUMS_DELAY
+    kept = by_operation(
+        m, slot.op, [o.destination is Destination.SUMS for o in units.operations], name="keeps_sums"
+    )
+    ways = slot.valid
+    if len(store.w_en) == 1:
+        ways = slot.valid.any()
+    elif any(o.wide for o in units.operations):
+        # the only sum is that of way 0
+        wide = units.decode(m, slot.op, "wide", name="keeps_wide")
+        ways = Mux(wide & slot.valid.any(), 0b01, slot.valid)
+    address = delay(m, slot.parameter, cycles, name="summed_parameter")
+    m.d.comb += [
+        store.w_addr.eq(sums_address(units, address)),
+        store.w_data.eq(units.post.o_sums),
+        store.w_en.eq(delay(m, Mux(kept, ways, 0), cycles, name="sums_en", reset_less=False)),
+    ]
 
 
 def _write_blocks(m: Module, units: Units) -> None:

@@ -121,9 +121,15 @@ def first_difference(design, mutant):
 
 
 @pytest.mark.parametrize(
-    ("store", "seen"), [("activations", "path"), ("dynamic", "layers.0.scores")]
+    ("store", "seen", "turn"),
+    [
+        # what is old in the path is summed a step before it is seen
+        ("activations", "path", 2),
+        ("sums", "path", 1),
+        ("dynamic", "layers.0.scores", 1),
+    ],
 )
-def test_rings_that_phases_share_are_seen(design, monkeypatch, store, seen):
+def test_rings_that_phases_share_are_seen(design, monkeypatch, store, seen, turn):
     original, bits = Units.in_phase, phase_bits(design.model)
     monkeypatch.setattr(
         Units,
@@ -133,7 +139,7 @@ def test_rings_that_phases_share_are_seen(design, monkeypatch, store, seen):
         ),
     )
     difference = first_difference(design, design)
-    assert (difference.tensor, difference.sample) == (seen, PHASES)
+    assert (difference.tensor, difference.sample) == (seen, turn * PHASES)
 
 
 def test_the_last_step_of_another_phase_is_seen(design, monkeypatch):
@@ -156,7 +162,7 @@ def test_rings_take_as_many_times_the_words(model, design):
     one = lower(model)
     assert phase_bits(design.model) == 2
     for name, spec in one.stores.items():
-        times = 4 if name in ("activations", "dynamic") else 1
+        times = 4 if name in ("activations", "dynamic", "sums") else 1
         assert design.stores[name].depth == times * spec.depth
         assert design.words(name) == spec.depth
     assert (design.latency, design.interval) == (one.latency, one.interval)

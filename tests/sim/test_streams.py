@@ -12,6 +12,7 @@ from stream_harness import SMALL, ResetsAfter, exactly, patches
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.operations.rings import RingScoresLowering
 from bitformer.hw.lowering.steps import StreamProgram
+from bitformer.hw.program import Destination
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import named_config
 from bitformer.model.errors import UserError
@@ -134,19 +135,21 @@ def with_instructions(design, change):
     return replace(design, program=program, images={**design.images, "program": program.words()})
 
 
-def rows_of(design, tensor):
-    """The numbers of the instructions that write a tensor."""
+def rows_of(design, tensor, *, kept=False):
+    """The numbers of the instructions that write a tensor, or whose sums are kept for it."""
     operations = design.program.operations
     return [
         number
         for number, one in enumerate(design.program.instructions)
         if operations[one.op].tensor == tensor
+        and (operations[one.op].destination is Destination.SUMS) == kept
     ]
 
 
 def late_by_a_row(design, tensor):
     """The design with a product over a ring that begins at the slot that was just taken."""
-    own = rows_of(design, tensor)[SMALL.tokens + 1]
+    before = rows_of(design, tensor)[SMALL.tokens]
+    own = next(one for one in rows_of(design, tensor, kept=True) if one > before)
     read = design.model.writers[tensor].x
 
     def late(number, one):
@@ -172,7 +175,8 @@ def test_a_patch_too_old_is_seen(with_path):
 @pytest.mark.parametrize("tensor", ["output", "path"])
 def test_a_ring_that_ends_elsewhere_is_seen(with_path, tensor, step):
     def other(op):
-        return replace(op, ring_last=op.ring_last + step) if op.tensor == tensor else op
+        own = op.tensor == tensor and op.ring_last
+        return replace(op, ring_last=op.ring_last + step) if own else op
 
     difference = first_difference(with_path, with_operations(with_path, other))
     assert difference.tensor == tensor

@@ -295,19 +295,3 @@ def test_a_design_that_is_as_fast_is_no_slower():
 
     for found, so in (((5, 7), True), ((4, 7), True), ((6, 7), False), ((5, 8), False)):
         assert lower_module._no_slower(design(*found), design(5, 7)) == so
-
-
-def test_keys_come_before_queries_and_what_is_beside_comes_last(monkeypatch):
-    """Of ranks the highest goes first: those of queries are the lower, by ``later`` more."""
-    keeps = {"scores": Destination.KEY}
-    monkeypatch.setattr(
-        lower_module, "lowering_of", lambda op: SimpleNamespace(keeps=keeps.get(op.y))
-    )
-    monkeypatch.setattr(lower_module, "beside", lambda model: {"path"})
-    for order in (["x", "q", "k", "path", "scores", "y"], ["x", "k", "q", "path", "scores", "y"]):
-        model = SimpleNamespace(
-            operations=[SimpleNamespace(y=name, reads=("q", "k")) for name in order]
-        )
-        for later in (0, 2, 5):
-            found = lower_module._ranks(model, later=later)
-            assert found == {"x": 0, "q": 1 - later, "k": 3, "path": 3 - 6, "scores": 4, "y": 5}

@@ -9,8 +9,8 @@ from design_strategies import several, streams
 from hypothesis import given, reject
 
 from bitformer.hw import timing
-from bitformer.hw.lowering import lower as lowering
 from bitformer.hw.lowering import schedule as scheduler
+from bitformer.hw.lowering import suggested
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.steps import StreamProgram
 from bitformer.hw.timetable import Schedule
@@ -58,9 +58,16 @@ def reads_behind_others(timeline):
     return [(event, read) for event in timeline.events for read in event.row.reads if read.passed]
 
 
-def made(config, seed=1, **options):
+def whole(model, **options):
+    """The design of a model whose products over rings are not summed ahead."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suggested, "part_sizes", lambda plan: [])
+        return lower(model, **options)
+
+
+def made(config, seed=1):
     try:
-        return lower(initialize(config, seed=seed, samples=8), **options)
+        return whole(initialize(config, seed=seed, samples=8))
     except UserError:
         reject()  # numbers too wide for any part, or an odd number of features
 
@@ -97,23 +104,23 @@ def issues(design):
 
 
 def test_the_head_begins_before_the_newest_token_is_there():
-    found = issues(lower(initialize(named_config("etth1-96-24-stream"), seed=1)))
+    found = issues(whole(initialize(named_config("etth1-96-24-stream"), seed=1)))
     assert found["output"] < found["layers.0.norm2"]
 
 
 def test_a_head_that_another_product_follows_waits_for_its_token():
     """Were it in the engine first, the token would wait for it."""
     config = named_config("etth1-96-24-stream").replace(pre_norm=True)
-    found = issues(lower(initialize(config, seed=1)))
+    found = issues(whole(initialize(config, seed=1)))
     assert found["output"] > found["layers.0.add2"]
 
 
 def test_the_path_waits_for_a_gap(monkeypatch):
     config = named_config("etth1-96-24-stream").replace(linear_path=True)
     model = initialize(config, seed=1)
-    patient = lower(model)
-    monkeypatch.setattr(lowering, "patient", lambda tasks, priorities, *others: priorities)
-    at_once = lower(model)
+    patient = whole(model)
+    monkeypatch.setattr(suggested, "patient", lambda tasks, priorities, *others: priorities)
+    at_once = whole(model)
     assert patient.latency < at_once.latency
     assert issues(patient)["path"] > issues(at_once)["path"]
 

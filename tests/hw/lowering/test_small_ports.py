@@ -9,7 +9,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from bitformer.hw.families.ice40 import ICE40UP
-from bitformer.hw.lowering import lower as lowering
+from bitformer.hw.lowering import suggested
 from bitformer.hw.lowering.lower import lower
 from bitformer.model.config import TransformerConfig, named_config
 from bitformer.model.errors import UserError
@@ -84,8 +84,8 @@ def test_queries_come_later_where_that_takes_fewer_words(monkeypatch):
     """And no more cycles: a block of 256 words has what is kept of this model then."""
     model = initialize(named_config("etth1-96-24-w2a8"), seed=0)
     better = lower(model, part=PART)
-    ranks = lowering._ranks
-    monkeypatch.setattr(lowering, "_ranks", lambda model, later: ranks(model))
+    ranks = suggested._ranks
+    monkeypatch.setattr(suggested, "_ranks", lambda model, later: ranks(model))
     plain = lower(model, part=PART)
     assert better.stores["activations"].depth <= 256 < plain.stores["activations"].depth
     assert (better.latency, better.interval) <= (plain.latency, plain.interval)

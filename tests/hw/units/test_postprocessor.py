@@ -23,10 +23,12 @@ from postprocessor_harness import (
     processed,
 )
 
+from bitformer.hw.memory import READ_LATENCY
 from bitformer.hw.program import Addend, Factor, MachineOperation
-from bitformer.hw.timing import GELU_DELAY, NORM_DELAY, POST, WIDE_DELAY
+from bitformer.hw.timing import GELU_DELAY, NORM_DELAY, POST, SUMS_DELAY, WIDE_DELAY
 from bitformer.hw.units import drained_sums as sums_module
 from bitformer.hw.units import postprocessor as postprocessor_module
+from bitformer.hw.units.postprocessor_model import summed
 from bitformer.hw.widths import signed_value
 from bitformer.model.gelu import corrections, gelu_zero
 
@@ -49,12 +51,35 @@ def test_results_of_every_operation(play, name, gap):
     assert len(ys) > 5
 
 
+@pytest.mark.parametrize("name", [name for name in TABLES if "resumed" in name])
+def test_sums_are_those_of_the_slot_before(play, name):
+    """They are out ``SUMS_DELAY`` cycles after it, each of as many bits as an accumulator."""
+    operations, ways, rows = TABLES[name]
+    dut = make(operations, ways, **rows)
+    chance, steps, expected = random.Random(name), [], []
+    for _ in range(200):
+        op = chance.randrange(len(operations))
+        there = drawn(dut, op, chance)
+        slot = {"op": op, "valid": (1 << ways) - 1}
+        drained = {name: there[name] for name in ("p", "parameter", "sums", "soft")}
+        steps.append({"i_drain": dut.slot.const(slot).as_bits(), "i_p": there["p"]})
+        expected.append((drained, summed(operations[op], dut.widths, ways, **drained)))
+    for step, (there, _) in zip(steps[READ_LATENCY - 1 :], expected, strict=False):
+        step |= {"i_parameter": there["parameter"], "i_sums": there["sums"]}
+    bits, found = dut.widths.accumulator_bits, play(dut, steps, ["o_sums"])
+    for (word,), (_, sums) in zip(found[SUMS_DELAY:], expected, strict=False):
+        own = [signed_value(word >> bits * way, bits) for way in range(len(sums))]
+        assert own == sums
+
+
 @pytest.mark.parametrize(
     ("operation", "there", "ys"),
     [
         # (7 + 2) * 5 = 45, a half of 16 is added: 53 >> 4 = 3
         (replace(M, bias=True, multiplier=5), {"p": 7, "parameter": 2}, [3]),
         (replace(M, multiplier=5, zero=-2), {"p": 7}, [0]),
+        # (7 - 1) * 5 + 8 = 38, and no bias
+        (replace(M, resumes=True, multiplier=5), {"p": 7, "parameter": 2, "sums": -1}, [2]),
         (replace(M, multiplier=8), {"p": 1}, [1]),
         (replace(M, multiplier=8), {"p": -1}, [0]),
         (replace(M, multiplier=8), {"p": -3}, [-1]),
@@ -109,6 +134,7 @@ def operation(draw, ways):
         wide_r=wide and ways > 1 and draw(st.booleans()),
         packed=matrix and ways > 1 and not wide and draw(st.booleans()),
         bias=matrix and draw(st.booleans()),
+        resumes=matrix and draw(st.booleans()),
         factor=draw(st.sampled_from(factors)),
         multiplier=draw(st.integers(-31, 31)),
         addend=draw(st.sampled_from([*addends, *[Addend.ACTIVATION] * matrix])),
