@@ -1,11 +1,15 @@
 # amaranth: UnusedElaboratable=no
 """What tests of streams in hardware have in common: a small one, patches, resets, what is exact."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
+from bitformer.hw.lowering import lower as lowering
 from bitformer.hw.units.accelerator import Accelerator
 from bitformer.model.config import TransformerConfig
 from bitformer.model.precision import Precision
@@ -79,6 +83,13 @@ class ResetsAfter(wiring.Component):
             if name.startswith("o_trace") and member.flow is Out:
                 m.d.comb += getattr(self, name).eq(getattr(inside, name))
         return m
+
+
+def lowered(model, ahead, **options):
+    """Lower a stream that sums ahead in parts of so many tokens, or with 0 nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lowering, "plans_of", lambda plan: [replace(plan, ahead=ahead)])
+        return lowering.lower(model, **options)
 
 
 def exactly(design, count, **options):

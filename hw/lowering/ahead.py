@@ -41,8 +41,9 @@ def sums_ahead(form: StepForm, model: StepModel) -> bool:
 
 def summed_ahead(model: IntegerModel) -> list[str]:
     """Return the tensors of a stream's step whose products may be summed ahead."""
-    forms = model.forms.items() if isinstance(model, StepModel) else ()
-    return [name for name, form in forms if sums_ahead(form, model)]
+    if not isinstance(model, StepModel):
+        return []
+    return [name for name, form in model.forms.items() if sums_ahead(form, model)]
 
 
 def part_sizes(plan: Plan) -> list[int]:

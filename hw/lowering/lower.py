@@ -26,7 +26,7 @@ from bitformer.hw.lowering.priorities import Priorities
 from bitformer.hw.lowering.schedule import schedule
 from bitformer.hw.lowering.soft_columns import asked_broad, asked_columns, in_time, longest_single
 from bitformer.hw.lowering.steps import StreamProgram
-from bitformer.hw.lowering.suggested import suggested, tasks_of, with_sums
+from bitformer.hw.lowering.suggested import plans_of, suggested, tasks_of
 from bitformer.hw.lowering.token_rows import check_rows
 from bitformer.hw.lowering.wide import one_by_one, wide_rows
 from bitformer.hw.lowering.written_stores import written_stores
@@ -199,8 +199,8 @@ def lower(
             immediate=immediate,
             wanted_shifts=shifts or {},
         )
-        plans = plan, *with_sums(plan)
-        orders = [order and Priorities.following(order, tasks_of(own)) for own in plans]
+        plans = plans_of(plan)
+        orders = [Priorities.following(order, tasks_of(own)) if order else None for own in plans]
         tried.append(
             min(
                 (
@@ -208,7 +208,7 @@ def lower(
                     for own, priorities in zip(plans, orders, strict=True)
                     if priorities or not any(orders)
                 ),
-                key=lambda one: (one[0], one[2].latency, one[2].interval),
+                key=lambda one: (one[0], one[2].latency + one[2].interval, one[2].latency),
             )
         )
         if tried[-1][0] == (0, 0):

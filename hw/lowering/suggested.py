@@ -16,7 +16,7 @@ from bitformer.hw.timetable import RowTask
 from bitformer.model.ir import IntegerModel
 from bitformer.model.stream import StepModel
 
-__all__ = ["suggested", "tasks_of", "with_sums"]
+__all__ = ["plans_of", "suggested", "tasks_of"]
 
 
 def tasks_of(plan: Plan) -> dict[str, list[RowTask]]:
@@ -57,8 +57,8 @@ def suggested(plan: Plan, tasks: Mapping[str, Sequence[RowTask]], later: int = 0
     return patient(tasks, priorities, waits, plan.geometry)
 
 
-def with_sums(plan: Plan) -> list[Plan]:
-    """Return a stream's plan that sums ahead, in the parts that take the fewest cycles, if any."""
+def plans_of(plan: Plan) -> list[Plan]:
+    """Return a plan, and if it is of a stream the same one that sums ahead, in the best parts."""
 
     def cycles(one: Plan) -> tuple[int, int]:
         tasks = tasks_of(one)
@@ -66,4 +66,4 @@ def with_sums(plan: Plan) -> list[Plan]:
         return last_output(timeline), timeline.drained
 
     found = [replace(plan, ahead=size) for size in part_sizes(plan)]
-    return [min(found, key=cycles)] if found else []
+    return [plan, min(found, key=cycles)] if found else [plan]

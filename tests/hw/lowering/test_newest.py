@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from design_strategies import several, streams
 from hypothesis import given, reject
+from stream_harness import lowered
 
 from bitformer.hw import timing
 from bitformer.hw.lowering import schedule as scheduler
 from bitformer.hw.lowering import suggested
-from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.steps import StreamProgram
 from bitformer.hw.timetable import Schedule
 from bitformer.model.config import TransformerConfig, named_config
@@ -58,16 +58,9 @@ def reads_behind_others(timeline):
     return [(event, read) for event in timeline.events for read in event.row.reads if read.passed]
 
 
-def whole(model, **options):
-    """The design of a model whose products over rings are not summed ahead."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suggested, "part_sizes", lambda plan: [])
-        return lower(model, **options)
-
-
 def made(config, seed=1):
     try:
-        return whole(initialize(config, seed=seed, samples=8))
+        return lowered(initialize(config, seed=seed, samples=8), 0)
     except UserError:
         reject()  # numbers too wide for any part, or an odd number of features
 
@@ -104,23 +97,23 @@ def issues(design):
 
 
 def test_the_head_begins_before_the_newest_token_is_there():
-    found = issues(whole(initialize(named_config("etth1-96-24-stream"), seed=1)))
+    found = issues(lowered(initialize(named_config("etth1-96-24-stream"), seed=1), 0))
     assert found["output"] < found["layers.0.norm2"]
 
 
 def test_a_head_that_another_product_follows_waits_for_its_token():
     """Were it in the engine first, the token would wait for it."""
     config = named_config("etth1-96-24-stream").replace(pre_norm=True)
-    found = issues(whole(initialize(config, seed=1)))
+    found = issues(lowered(initialize(config, seed=1), 0))
     assert found["output"] > found["layers.0.add2"]
 
 
 def test_the_path_waits_for_a_gap(monkeypatch):
     config = named_config("etth1-96-24-stream").replace(linear_path=True)
     model = initialize(config, seed=1)
-    patient = whole(model)
+    patient = lowered(model, 0)
     monkeypatch.setattr(suggested, "patient", lambda tasks, priorities, *others: priorities)
-    at_once = whole(model)
+    at_once = lowered(model, 0)
     assert patient.latency < at_once.latency
     assert issues(patient)["path"] > issues(at_once)["path"]
 
