@@ -174,7 +174,10 @@ class AcceleratorDesign:
             :class:`bitformer.model.data.reading.Reading`; by default as in training.
         """
         columns = {"target": target, "inputs": inputs, **reading}
-        return samples_of(self.model.integer, count, seed, note, data=data, **columns)
+        phases = self.lowered.phases
+        return samples_of(
+            self.model.integer, count, seed, note, data=data, phases=phases, **columns
+        )
 
     def simulate(
         self,

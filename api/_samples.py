@@ -36,6 +36,7 @@ def samples_of(
     note: Callable[[str], None],
     *,
     data: str | None,
+    phases: int = 1,
     **columns: Any,
 ) -> Samples:
     """Return windows to run; see :meth:`bitformer.AcceleratorDesign.samples`."""
@@ -50,7 +51,7 @@ def samples_of(
             if data is not None:
                 raise
             note(f"Random samples, as the data the model was trained on cannot be had: {error}")
-    values = integer_windows(model, dataset, count, seed)
+    values = integer_windows(model, dataset, count, seed, phases=phases)
     if dataset is None:
         return Samples(values=values, source=RANDOM)
     from bitformer.model.clipping import clipped, clipped_sentences

@@ -22,7 +22,6 @@ from bitformer.model.files import write_whole
 from bitformer.model.ir import IntegerModel
 from bitformer.model.meta import known
 from bitformer.model.model_name import name_after
-from bitformer.model.stream import as_steps
 from bitformer.model.strict_json import read_json
 from bitformer.model.task import TASKS, task_for
 
@@ -246,15 +245,16 @@ def some_of(model: IntegerModel, count: int, of: int) -> np.ndarray:
 
 
 def integer_windows(
-    model: IntegerModel, dataset: Dataset | None, samples: int, seed: int
+    model: IntegerModel, dataset: Dataset | None, samples: int, seed: int, *, phases: int = 1
 ) -> np.ndarray:
     """Return integers [samples, steps, channels] of test windows, or random ones without data.
 
     The time of each window is behind its steps, if the model has a calendar; behind that is what a
-    detector judges, whose windows follow one another. Of a stream they are patches that do.
+    detector judges, whose windows follow one another. Of a stream they are patches that do; of
+    several ``phases`` patches that begin as many steps apart as these share a patch's, if they do.
     """
     if model.config.stream:
-        return _patches(model, dataset, samples, seed)
+        return _patches(model, dataset, samples, seed, phases)
     if dataset is not None:
         some = dataset.test.take(some_of(model, samples, len(dataset.test)))
         judged = None if model.detector is None else some.y
@@ -262,14 +262,22 @@ def integer_windows(
     return model.random_windows(np.random.default_rng(seed), samples)
 
 
-def _patches(model: IntegerModel, dataset: Dataset | None, samples: int, seed: int) -> np.ndarray:
-    """Return integers [samples, patch, channels] of a stream's patches, one after the other."""
+def _patches(
+    model: IntegerModel, dataset: Dataset | None, samples: int, seed: int, phases: int
+) -> np.ndarray:
+    """Return integers [samples, patch, channels] of a stream's patches, as they come to it."""
     patch, seen = model.config.patch, model.config.tokens_seen
     if dataset is None:
         windows = model.random_windows(np.random.default_rng(seed), -(-samples // seen))
         return windows.reshape(-1, patch, windows.shape[2])[:samples]
-    some = dataset.test.take(slice(0, 1 + patch * max(0, samples - seen), patch))
-    return as_steps(model, model.quantize_input(some.x))[0][:samples]
+    apart = patch if patch % phases else patch // phases
+    # windows begin a step apart: of the last one all patches, of each before the first
+    last = len(dataset.test) - 1
+    starts = np.arange(min(samples, 1 + (last + (seen - 1) * patch) // apart)) * apart
+    some = np.minimum(starts, last)
+    inside = (starts - some)[:, None] + np.arange(patch)
+    x = dataset.test.take(some).x[np.arange(len(some))[:, None], inside]
+    return model.quantize_input(x)
 
 
 def suited(config: TransformerConfig, dataset: Dataset) -> tuple[TransformerConfig, list[str]]:

@@ -14,7 +14,7 @@ from bitformer.hw.timetable import Event, Read, RowTask, Schedule
 from bitformer.model.errors import UserError
 from bitformer.model.tensor import Tensor
 
-ACTIVATION, SCORE, KEY, VALUE, OUTPUT = Destination
+ACTIVATION, SCORE, KEY, VALUE, OUTPUT, SUMS = Destination
 
 
 @dataclass(kw_only=True)
@@ -50,7 +50,11 @@ def blocks_of(monkeypatch, spec, destination, *, flat=False, column=False, heads
     model = SimpleNamespace(tensors={"t": tensor}, linears=[reader], writers={"t": writer})
     operation = SimpleNamespace(destination=destination)
     event = SimpleNamespace(row=SimpleNamespace(tensor="t", operation=operation))
-    found = memory_blocks(model, SimpleNamespace(events=[event]), Units(**units))
+    # sums that are kept for it lie elsewhere
+    kept = SimpleNamespace(
+        row=SimpleNamespace(tensor="t", operation=SimpleNamespace(destination=SUMS))
+    )
+    found = memory_blocks(model, SimpleNamespace(events=[kept, event, kept]), Units(**units))
     assert [*found] == ["activations", "scores", "dynamic"]
     named = {name: own for name, own in found.items() if own}
     assert len(named) <= 1
@@ -242,6 +246,7 @@ def only(row, **options):
     ("fields", "options", "address"),
     [
         ({"row": 3, "destination": OUTPUT}, {}, 0),
+        ({"row": 3, "destination": SUMS}, {}, 0),
         ({"row": 3}, {}, 35),
         ({"row": 3, "first": 4}, {}, 37),
         ({"row": 3, "first": 4, "wide_y": True}, {}, 39),
