@@ -40,7 +40,7 @@ from bitformer.model.ir import IntegerModel
 from bitformer.model.progress import Progress, silent
 from bitformer.model.stream import StepModel
 
-__all__ = ["lower", "lower_plan"]
+__all__ = ["lower", "lower_plan", "preferred"]
 
 
 def _cycles(timeline: Schedule, program: Program, model: IntegerModel) -> tuple[int, int]:
@@ -208,13 +208,21 @@ def lower(
                     for own, priorities in zip(plans, orders, strict=True)
                     if priorities or not any(orders)
                 ),
-                key=lambda one: (one[0], one[2].latency + one[2].interval, one[2].latency),
+                key=lambda one: preferred(one[0], one[2]),
             )
         )
         if tried[-1][0] == (0, 0):
             break
     _, plan, design = min(tried, key=lambda one: one[0])
     return _in_better_order(plan, design, placement or {}, effort, progress) if effort else design
+
+
+def preferred(over: tuple[int, int], design: Design) -> tuple[tuple[int, int], int, int]:
+    """Return what is least of the better one of designs that are ``over`` a part by so much.
+
+    A forecast that is there earlier may cost as many cycles of the interval, and no more.
+    """
+    return over, design.latency + design.interval, design.latency
 
 
 def _tried(

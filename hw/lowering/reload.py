@@ -109,6 +109,10 @@ def lower_reloadable(
             if spec.name == "judge_weights" and judge is not None:
                 width = weight_bits(judge, any_weights=True)
             spec = replace(spec, rom=False, depth=depth, width=width)
+        if spec.name == "sums":
+            bits_of_each = geometry.accumulator_bits
+            granule = bits_of_each if spec.granule else 0
+            spec = replace(spec, width=geometry.ways * bits_of_each, granule=granule)
         specs.append(replace(spec, placement="auto", tiles=()))
     wanted = asked_places(placement or {}, [spec.name for spec in specs], model)[0]
     split = {spec.name: [spec] for spec in stored if spec.parts}

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from bitformer.estimate.predictor import Prediction, Predictor
+from bitformer.hw.lowering.ahead import summed_ahead
 from bitformer.hw.lowering.columns import choose_columns
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.lower import lower
@@ -213,7 +214,9 @@ class ComponentSpace:
         one, two = (parameter_widths(batch, shifts, ways) for ways in (1, 2))
         parameters = np.where(packings.packed.any(axis=1, keepdims=True), two, one)
         elements = element_bits(batch, destinations(batch.first))
-        widths = [elements, batch.dynamic_bits, batch.position_bits]
+        engine = engine_quantities(batch, packings, wide)
+        sums = engine["accumulator_bits"] * bool(summed_ahead(batch.first))
+        widths = [elements, batch.dynamic_bits, batch.position_bits, sums]
         keys = np.column_stack([structure, *widths, parameters[:, :2]])
         places, inverse = distinct(keys)
         templates = Templates(batch, packings, self.part, self.columns)
@@ -232,7 +235,7 @@ class ComponentSpace:
             Addend.LAST: batch.tensor_values(["input"])[:, 0],
             Addend.PARAMETER: parameters[:, 2],
         }
-        q |= engine_quantities(batch, packings, wide)
+        q |= engine
         q["scale_bits"] = parameters[:, 0] // q["ways"] - parameters[:, 2]
         # none where a multiplier takes them
         q["scale_live"] = np.where(q["scale_live"] > 0, parameters[:, 3], 0)

@@ -18,13 +18,15 @@ from bitformer.hw.lowering.columns import hard_columns
 from bitformer.hw.lowering.graph import destinations
 from bitformer.hw.lowering.images import weight_words
 from bitformer.hw.lowering.layouts import weight_layouts
-from bitformer.hw.lowering.lower import lower_plan
+from bitformer.hw.lowering.lower import lower_plan, preferred
 from bitformer.hw.lowering.packing import Packing, Packings
 from bitformer.hw.lowering.place import crowding, place
 from bitformer.hw.lowering.plan import Plan
+from bitformer.hw.lowering.suggested import plans_of
 from bitformer.hw.lowering.wide import wide_operations
 from bitformer.hw.memory import StoreSpec
 from bitformer.hw.parts import Part
+from bitformer.hw.program import Destination
 from bitformer.hw.weight_layout import WeightFormat, WeightLayout
 from bitformer.model.errors import UserError
 from bitformer.model.ir import IntegerModel
@@ -37,11 +39,15 @@ Placed = tuple[tuple[int, int], Mapping[str, StoreSpec]]
 
 
 class Widths(NamedTuple):
-    """Bits of stores' elements, of a parameter word, and of those how many are not constant."""
+    """Bits of stores' elements, of a parameter word, and of those how many are not constant.
+
+    ``sums`` : of sums that are kept, 0 where there are none.
+    """
 
     activations: int
     dynamic: int
     position: int
+    sums: int
     parameters: int
     live: int
 
@@ -102,6 +108,7 @@ class _Template:
             "activations": (geometry.ways, widths.activations),
             "dynamic": (geometry.dynamic_slots, widths.dynamic),
             "position": (geometry.ways, widths.position),
+            "sums": (geometry.ways, widths.sums),
             "parameters": (1, widths.parameters),
             "weights": (1, word_bits),
         }
@@ -141,7 +148,7 @@ class Templates:
     def __init__(self, batch: Batch, packings: Packings, part: Part, columns: int):
         self._batch, self._packings, self._part = batch, packings, part
         self._columns = columns
-        self._designs: dict[tuple, _Template] = {}
+        self._designs: dict[tuple, list[_Template]] = {}
         self._layouts, self._placed = cache(self._find_layouts), cache(self._place)
         self._weights = cache(partial(_Weights, batch.first.linears))
         self._column_quantities = cache(column_quantities)
@@ -149,8 +156,9 @@ class Templates:
     @property
     def addends(self) -> np.ndarray:
         """What each operation adds, as numbers of :class:`bitformer.hw.program.Addend`."""
-        design = next(iter(self._designs.values())).design
-        added = {op.tensor: op.addend for op in design.program.operations}
+        design = next(iter(self._designs.values()))[0].design
+        results = (op for op in design.program.operations if op.destination is not Destination.SUMS)
+        added = {op.tensor: op.addend for op in results}
         return np.array([added.get(op.y, 0) for op in self._batch.first.operations])
 
     def quantities(self, number: int, widths: Widths) -> dict[str, Any] | None:
@@ -163,12 +171,12 @@ class Templates:
         tried = []
         for weights in layouts:
             try:
-                template = self._template(packing, model, weights)
+                templates = self._template(packing, model, weights)
             except UserError:
                 return None
-            over, terms = template.stores(
-                weights.layout.bits, len(weights.words), weights.used, widths
-            )
+            of_weights = weights.layout.bits, len(weights.words), weights.used, widths
+            each = [(one, *one.stores(*of_weights)) for one in templates]
+            template, over, terms = min(each, key=lambda one: preferred(one[1], one[0].design))
             tried.append((over, template, terms, weights))
             if over == (0, 0):
                 break
@@ -206,8 +214,10 @@ class Templates:
         layouts = weight_layouts(model, packing, self._columns, hard, soft)
         return packing, model, list(map(self._weights, layouts))
 
-    def _template(self, packing: Packing, model: IntegerModel, weights: _Weights) -> _Template:
-        """Return the design of a packing whose layers use as many columns."""
+    def _template(
+        self, packing: Packing, model: IntegerModel, weights: _Weights
+    ) -> list[_Template]:
+        """Return the designs of a packing whose layers use as many columns."""
         layout, packed = weights.layout, tuple(packing.packed.items())
         wide = wide_operations(model, frozenset(), self._part.family.multiplier)
         key = (packed, packing.dynamic, layout.columns, weights.columns, model.norm_bits, wide)
@@ -219,7 +229,9 @@ class Templates:
                 packing=packing,
                 weights=layout,
             )
-            self._designs[key] = _Template(lower_plan(plan), self._placed)
+            self._designs[key] = [
+                _Template(lower_plan(one), self._placed) for one in plans_of(plan)
+            ]
         return self._designs[key]
 
     def _place(self, specs: tuple[StoreSpec, ...]) -> Placed:
