@@ -34,6 +34,7 @@ __all__ = [
     "optional_port_options",
     "output_file_option",
     "part_option",
+    "phases_option",
     "port_options",
     "reloadable_option",
     "training_data_options",
@@ -212,6 +213,15 @@ _FITTING = (
 #: Arguments of :func:`bitformer.lower` that say how a design fits a part.
 fitting_options = grouped("hardware", *_FITTING)
 
+phases_option = click.option(
+    "--phases",
+    type=COUNT,
+    default=1,
+    metavar="N",
+    help="Of a stream, rings for so many that take steps in turn: as many as a patch has steps"
+    " for a forecast at each step, for so many times the memory of rings [1].",
+)
+
 #: These and what a design of the same size can be better by.
 hardware_options = grouped(
     "hardware",
@@ -229,14 +239,7 @@ hardware_options = grouped(
         metavar="N",
         help="Orders of the rows to try for one of fewer cycles; 1000 gain some 1 to 5 % [0].",
     ),
-    click.option(
-        "--phases",
-        type=COUNT,
-        default=1,
-        metavar="N",
-        help="Of a stream, rings for so many that take steps in turn: as many as a patch has steps"
-        " for a forecast at each step, for so many times the memory of rings [1].",
-    ),
+    phases_option,
 )
 
 reloadable_option = click.option(

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import bitformer
-from bitformer.cli.options import MOST_LANES, PATH, given, kb_option, part_option, together
+from bitformer.cli.options import (
+    MOST_LANES,
+    PATH,
+    given,
+    kb_option,
+    part_option,
+    phases_option,
+    together,
+)
 from bitformer.cli.quantity import COUNT, COUNT_OR_NONE, MEGAHERTZ, SEED, quantity
 from bitformer.cli.report import Report, command_line, json_option
 from bitformer.cli.search_report import show_search
@@ -71,7 +79,7 @@ def _choices(_context, _parameter, text: str | None) -> list[str] | None:
     return None if text is None else text.split(",")
 
 
-def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
+def _engines(lanes: str, pack: str, phases: int) -> "tuple[Engine, ...]":
     """Return the choices of ``--lanes auto,16`` and ``--pack``, the part's own engine first."""
     from bitformer.search.engine import Engine
 
@@ -83,7 +91,7 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
                 f" not {lanes!r}"
             )
     return tuple(
-        Engine(lanes=None if one is None else int(one), pack=packed)
+        Engine(lanes=None if one is None else int(one), pack=packed, phases=phases)
         for one in counts
         for packed in {"yes": (True,), "no": (False,), "both": (True, False)}[pack]
     )
@@ -153,6 +161,7 @@ def _engines(lanes: str, pack: str) -> "tuple[Engine, ...]":
     help="Token rows of the engine: one; several, with columns of LUTs beside the DSP blocks, where"
     " these are faster; or both to choose from.",
 )
+@phases_option
 @click.option(
     "--sensitivity",
     type=PATH,
@@ -212,6 +221,7 @@ def command(
     output: Path,
     lanes: str,
     pack: str,
+    phases: int,
     report: Report,
     **options: Any,
 ) -> None:
@@ -244,7 +254,7 @@ def command(
     with progress_bar() as progress:
         found = bitformer.find(
             **data,
-            engines=_engines(lanes, pack),
+            engines=_engines(lanes, pack, phases),
             to=output,
             note=report.note,
             progress=progress,

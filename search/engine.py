@@ -23,7 +23,7 @@ class Engine:
     ``lanes`` : products a cycle, None for what the part's DSP blocks allow. ``pack`` : two of them
     in a DSP block, where that is safe: more LUTs, fewer cycles. ``rows`` : token rows side by side.
     ``posts`` : post-processors for these. ``soft`` : columns of LUTs of each row, None for those
-    that a family has unasked.
+    that a family has unasked. ``phases`` : of streams, how many take steps in turn.
     """
 
     lanes: int | None = None
@@ -31,6 +31,7 @@ class Engine:
     rows: int = 1
     posts: int = 1
     soft: int | None = None
+    phases: int = 1
 
     def __post_init__(self):
         if self.lanes is not None and self.lanes < 1:
@@ -47,7 +48,7 @@ class Engine:
         own: dict[str, Any] = {"lanes": self.lanes, "pack": self.pack}
         if not self.plain:
             own |= {"rows": self.rows, "posts": self.posts, "soft": self.soft}
-        return own
+        return own | self._of_phases
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -57,7 +58,12 @@ class Engine:
             own |= {"rows": self.rows, "posts": self.posts}
         if self.soft is not None:
             own["lut_lanes"] = 2 * self.rows * self.soft
-        return own
+        return own | self._of_phases
+
+    @property
+    def _of_phases(self) -> dict[str, int]:
+        """The argument that several phases are, under any name."""
+        return {"phases": self.phases} if self.phases > 1 else {}
 
     @property
     def _said(self) -> list[tuple[str, str]]:
@@ -73,6 +79,8 @@ class Engine:
             found.append((f"--posts {self.posts}", f"{self.posts}posts"))
         if self.soft is not None:
             found.append((f"--lut-lanes {2 * self.rows * self.soft}", f"{self.soft}soft"))
+        if self.phases > 1:
+            found.append((f"--phases {self.phases}", f"{self.phases}phases"))
         return found
 
     @property

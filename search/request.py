@@ -88,6 +88,9 @@ class SearchRequest:
         if not self.engines or len(set(self.engines)) != len(self.engines):
             said = ", ".join(map(str, self.engines))
             raise UserError(f"engines of a search must name each choice once, not {said!r}")
+        phases = max(one.phases for one in self.engines)
+        if phases > 1 and not self.config.stream:
+            raise UserError(f"phases must be 1 for a model of windows, not {phases}")
         others = [one for one in self.bits if not searchable(one)]
         if self.enumerated and others:
             raise UserError(

@@ -85,7 +85,7 @@ def verify(
 
     x = loaded.quantize_input(windows, clock, judged)
     if loaded.config.stream:
-        x, _ = as_steps(loaded, x)
+        x, _ = as_steps(loaded, x, phases=engine.phases)
     by = "auto" if design.interval * len(x) > _COMPILED else "python"
     result = simulate(design, x, engine=by)
     facts = {name: int(value) for name, value in quantities(design).items()}

@@ -7,19 +7,20 @@ untrained models holds every operation at every choice.
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bitformer.hw.lowering.batch import Batch
 from bitformer.model.config import TransformerConfig
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.model.ir import IntegerModel
 from bitformer.model.precision import Precision
 from bitformer.model.stream import StepModel
 from bitformer.model.structure import graph, tensor_components
 
-__all__ = ["combinations"]
+__all__ = ["combinations", "in_phases"]
 
 
 def combinations(
@@ -93,7 +94,17 @@ class _StepBatch(Batch):
         )
 
     def model(self, number: int) -> StepModel:
-        return StepModel.of(self.streams.model(number))
+        return StepModel.of(self.streams.model(number), phases=self.first.phases)
+
+
+def in_phases(batch: Batch, phases: int) -> Batch:
+    """Return a batch of streams' steps with so many phases; raise :class:`UserError` for others."""
+    if batch.first.phases == phases:
+        return batch
+    if not isinstance(batch, _StepBatch):
+        raise UserError(f"phases must be 1 for a model of windows, not {phases}")
+    steps = [StepModel.of(source, phases=phases) for source in batch.streams.sources]
+    return replace(batch, sources=steps)
 
 
 def _coloured(components: Sequence[str], needs: Iterable[set[str]]) -> dict[str, int]:

@@ -32,7 +32,7 @@ from bitformer.model.precision import POWER_OF_TWO, UNIFORM, Precision
 from bitformer.model.structure import weight_components
 from bitformer.search.engine import Engine
 from bitformer.search.space.choices import LARGEST, choices_of, combinations_of, searchable
-from bitformer.search.space.combinations import combinations
+from bitformer.search.space.combinations import combinations, in_phases
 from bitformer.search.space.outcomes import NEVER, Outcomes
 from bitformer.search.space.quantities import (
     distinct,
@@ -105,6 +105,7 @@ class ComponentSpace:
 
     def _take(self, engine: Engine) -> None:
         self.engine = engine
+        self.batch = in_phases(self.batch, engine.phases)
         self.columns = choose_columns(self.batch.first, self.part, engine.lanes, engine.pack)
 
     def on(self, engine: Engine) -> "ComponentSpace":
@@ -194,7 +195,7 @@ class ComponentSpace:
             except UserError:
                 return None
 
-        plain = self.on(Engine(lanes=engine.lanes, pack=engine.pack)).outcomes(predictor)
+        plain = self.on(replace(engine, rows=1, posts=1, soft=None)).outcomes(predictor)
         return outcomes_of_several(plain, alike(self.batch, self.part.family.multiplier), predicted)
 
     def _outcomes(self, predictor: Predictor) -> Outcomes:

@@ -77,7 +77,7 @@ def check(config, seed, lanes, effort):
     exactly(design, 2 * config.tokens + 3, back_pressure=0.2 * (seed % 2))
 
 
-LONG = {"etth1-96-24-stream": 600, "grid-12-32-4-stream": 700, "grid-24-64-4-stream": 2010}
+LONG = {"etth1-96-24-stream": 420, "grid-12-32-4-stream": 700, "grid-24-64-4-stream": 2010}
 
 
 @pytest.mark.slow

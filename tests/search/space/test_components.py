@@ -184,6 +184,26 @@ def test_a_space_of_streams_is_of_their_steps(changes, predictor):
     assert (found.latency < window.outcomes(predictor).latency).all()
 
 
+def test_phases_of_streams_take_more_memory_and_no_more_cycles(predictor):
+    space = ComponentSpace(STREAM.replace(linear_path=True), bits=(4, 6))
+    several = space.on(Engine(phases=5))
+    found, one = several.outcomes(predictor), space.outcomes(predictor)
+    assert np.array_equal(found.latency, one.latency)
+    assert (found.ramb18 + found.lutram > one.ramb18 + one.lutram).all()
+    number = len(space) // 2
+    said = predictor.predict(lower(initialize(space.config_of(number)), phases=5))
+    for name in ("latency", "interval", "ramb18"):
+        assert getattr(found, name)[number] == getattr(said, name)
+    assert found.lutram[number] == pytest.approx(said.lutram.value, rel=0.02)
+    # the space that it was asked of has one phase still
+    assert np.array_equal(space.outcomes(predictor).lutram, one.lutram)
+
+
+def test_phases_of_windows_are_refused():
+    with pytest.raises(UserError, match=r"^phases must be 1 for a model of windows, not 3$"):
+        ComponentSpace(named_config("tiny"), bits=(4, 6), engine=Engine(phases=3))
+
+
 @pytest.mark.parametrize("name", ["tiny", "grid-6-8-4"])
 @pytest.mark.parametrize("engine", [Engine(pack=False), Engine(lanes=6), Engine(lanes=10)])
 def test_other_engines(engine, name, predictor):
