@@ -281,9 +281,10 @@ class PostProcessor(wiring.Component):
         )
         soft = self.i_drain.soft if "soft" in self.slot.members else None
         sums = drained_sums(m, self.i_p, packed, soft, widths=self.widths, ways=self.ways)
-        resumed = registered(
-            m, decode(m, self.i_drain.op, self.operations, "resumes"), name="drained_resumes"
-        )
+        if self.resumes:
+            resumed = registered(
+                m, decode(m, self.i_drain.op, self.operations, "resumes"), name="drained_resumes"
+            )
         results: list[Value] = []
         for way, (part, carry) in enumerate(sums):
             bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
