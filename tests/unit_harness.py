@@ -40,6 +40,7 @@ OPERATIONS = (
     MachineOperation(slots=2),
 )
 PROGRAM = Program(operations=OPERATIONS, instructions=(Instruction(op=1, delta=5, dst=3, res=1),))
+RESUMING = (replace(OPERATIONS[0], resumes=True), OPERATIONS[1])
 TIMED = (*OPERATIONS, MachineOperation(matrix=True, clock=2))
 SLOT = slot_layout(ways=2, op_bits=1, parameter_bits=3, dst_bits=4, res_bits=4)
 TIMED_SLOT = slot_layout(ways=2, op_bits=2, parameter_bits=3, dst_bits=4, res_bits=4)
@@ -104,7 +105,7 @@ GOOD = {
     "Operands": lambda: dict(zip(OPERANDS, (OPERATIONS, 2, 12, False, 7, 8), strict=True)),
     "OutputPort": lambda: {"features": 3, "bits": 8, "ways": 2},
     "PostProcessor": lambda: {
-        "operations": OPERATIONS,
+        "operations": RESUMING,
         "slot": SLOT,
         "widths": PostProcessorWidths(**dict.fromkeys(WIDTHS, 8)),
         "multiplier": DSP,

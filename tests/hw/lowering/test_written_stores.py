@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from bitformer.hw.lowering import written_stores as module
 from bitformer.hw.lowering.written_stores import written_stores
 from bitformer.hw.memory import StoreSpec
 
-DEPTHS = {"activations": 50, "scores": 24, "dynamic": 30}
+DEPTHS = {"activations": 50, "scores": 24, "dynamic": 30, "sums": 0}
 
 
 def stores(
@@ -23,6 +24,7 @@ def stores(
     parts=1,
     score_pitch=8,
     phases=1,
+    sums=0,
 ):
     """Their specs by name; ``packed``: an operation and the results, ``results``: their shape."""
     count, features, bits = results
@@ -39,6 +41,7 @@ def stores(
             dynamic_parts=parts,
             dynamic_bits=4,
             element_bits=5,
+            accumulator_bits=13,
             score_pitch=score_pitch,
             lane_words=lambda size: size // rows,
         ),
@@ -55,7 +58,7 @@ def stores(
         ),
         part=SimpleNamespace(family=SimpleNamespace(luts=SimpleNamespace(rams=rams))),
     )
-    return {spec.name: spec for spec in written_stores(plan, DEPTHS)}
+    return {spec.name: spec for spec in written_stores(plan, DEPTHS | {"sums": sums}) if spec.depth}
 
 
 def spec(name, depth, width, **fields):
@@ -123,10 +126,31 @@ def test_a_detector_keeps_levels_and_what_is_judged():
     assert found["judged"] == spec("judged", 64, 9)
 
 
+@pytest.mark.parametrize(
+    ("case", "granule"),
+    [
+        ({}, 0),
+        # of pairs, both are kept together, whatever others come one by one
+        ({"packed": (True, False)}, 0),
+        ({"wide": ("z",)}, 0),
+        # alone, in either place
+        ({"packed": (False, True)}, 13),
+        # alone, of the first way
+        ({"packed": (False, True), "wide": ("x",)}, 0),
+    ],
+)
+def test_sums_are_as_wide_as_accumulators(monkeypatch, case, granule):
+    monkeypatch.setattr(module, "summed_ahead", lambda model: ["x"])
+    assert stores(sums=8, **case)["sums"] == spec("sums", 8, 26, granule=granule)
+    assert stores(sums=8, ways=1, **case)["sums"].width == 13
+    assert "sums" not in stores(**case)
+
+
 @pytest.mark.parametrize(("phases", "times"), [(1, 1), (2, 2), (3, 4), (4, 4)])
 def test_what_is_kept_from_step_to_step_is_there_for_each_phase(phases, times):
-    found, one = stores(rams=(), subtracts=True, phases=phases), stores()
+    found, one = stores(rams=(), subtracts=True, phases=phases, sums=8), stores(sums=8)
     for name, own in one.items():
-        assert found[name].depth == own.depth * (times if name in ("activations", "dynamic") else 1)
+        kept = name in ("activations", "dynamic", "sums")
+        assert found[name].depth == own.depth * (times if kept else 1)
     # and the last step of each phase, beside the one that comes
     assert found["last"].depth == (phases + 1) * 3
