@@ -21,7 +21,7 @@ help:
 	@echo "make site      the documentation as a site in build/site, every link checked"
 	@echo "make dist      a wheel and an sdist in dist/, with the version of git's tag"
 	@echo "make format    let ruff format and sort imports"
-	@echo "make profile   measure the knowledge base that ships, anew; hours"
+	@echo "make profile   measure the knowledge base that ships, anew; two hours of processor, resumes"
 	@echo "make clean     remove .venv and everything built"
 
 demo: $(STAMP)

@@ -66,7 +66,8 @@ def taken(name: str, part: str) -> dict[str, Any]:
     found = synthesize(design, progress=lambda _done, _total, what: print(name, part, what))
     resources = found.resources
     names = ("luts", "ffs", "ramb18", "dsps")
-    return {one: getattr(resources, one) for one in names} | {"latency": design.latency}
+    cycles = {"latency": design.latency, "interval": design.interval}
+    return {one: getattr(resources, one) for one in names} | cycles
 
 
 def measured(name: str) -> tuple[list[PartDays], list[str]]:

@@ -64,6 +64,7 @@ def off_by(shape: tuple[int, int, int], part: str) -> float:
         "ramb18": min(taken.ramb18, there.ramb18),
         "dsps": min(taken.dsps, there.dsps),
         "latency": CYCLES[shape],
+        "interval": CYCLES[shape],
     }
     clock_hz = CYCLES[shape] / milliseconds * 1e3
     return inference_j(part, counts, clock_hz=clock_hz) * 1e3 / millijoules - 1

@@ -89,7 +89,8 @@ def hardware(cell: Cell, folder: Path, *, compute: bool) -> dict[str, Any] | Non
     found = synthesize(design)
     names = ("luts", "luts_as_memory", "ffs", "ramb18", "dsps")
     taken = {name: getattr(found.resources, name) for name in names}
-    joules = inference_j(PART, {**taken, "latency": design.latency})
+    cycles = {"latency": design.latency, "interval": design.interval}
+    joules = inference_j(PART, {**taken, **cycles})
     record = {
         "model": digest,
         **taken,

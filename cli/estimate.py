@@ -103,7 +103,8 @@ def _show(
         _show_prediction(report, found.prediction)
         if why := block_ram_sentence(result, found.prediction.ramb18):
             report.line(why)
-        _show_energy(report, found.energy or {}, result.part)
+        time = "latency" if result.latency >= result.interval else "interval"
+        _show_energy(report, found.energy or {}, result.part, time)
 
 
 def _show_fit(report: Report, found: "bitformer.DesignEstimate") -> None:
@@ -208,11 +209,11 @@ def _show_layers(report: Report, design: "Design") -> list[dict]:
     return [{**dataclasses.asdict(use), "waited": use.waited} for use in uses]
 
 
-def _show_energy(report: Report, energy: Mapping[str, Any], part: str) -> None:
-    """Print the energy of a build that was reported, or else a model's."""
+def _show_energy(report: Report, energy: Mapping[str, Any], part: str, time: str) -> None:
+    """Print the energy of a build that was reported, or else a model's, which is watts by time."""
     from bitformer.synth.router import router_of
 
-    both = f"{energy['inference_j'] * 1e6:.2f} uJ = {energy['power_w'] * 1e3:.0f} mW x latency"
+    both = f"{energy['inference_j'] * 1e6:.2f} uJ = {energy['power_w'] * 1e3:.0f} mW x {time}"
     if "build" in energy:
         report.line(
             f"Energy of an inference: {both}, by {energy['by']}'s report of the build"

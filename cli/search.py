@@ -79,7 +79,7 @@ def _choices(_context, _parameter, text: str | None) -> list[str] | None:
     return None if text is None else text.split(",")
 
 
-def _engines(lanes: str, pack: str, phases: int) -> "tuple[Engine, ...]":
+def _engines(lanes: str, pack: str, phases: int = 1) -> "tuple[Engine, ...]":
     """Return the choices of ``--lanes auto,16`` and ``--pack``, the part's own engine first."""
     from bitformer.search.engine import Engine
 

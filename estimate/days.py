@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitformer.boards.reports.energy import Day, configuration_seconds, energy
-from bitformer.estimate.power import power_w, static_w
+from bitformer.estimate.power import busy_cycles, power_w, static_w
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import TransformerConfig
 
@@ -94,7 +94,8 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float, refill: int
     part : str
         Its name.
     taken : mapping
-        Numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``, and ``latency`` in cycles.
+        Numbers of ``luts``, ``ffs``, ``ramb18`` and ``dsps``; ``latency`` and ``interval`` in
+        cycles.
     clock_hz : float
         The clock in hertz.
     refill : int
@@ -114,7 +115,7 @@ def days_of(part: str, taken: Mapping[str, Any], *, clock_hz: float, refill: int
         pace: energy(
             total_w=total_w,
             idle_w=standing_w if stands_still else running_w,
-            cycles=taken["latency"],
+            cycles=int(busy_cycles(taken)),
             clock_hz=clock_hz,
             configuration_s=seconds,
             configuration_w=power.configuration_w,

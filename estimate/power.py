@@ -7,6 +7,8 @@ an error bar. A report's figure replaces the model where there is one.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from bitformer.estimate.knowledge import Entry
 from bitformer.estimate.predictor import Prediction
 from bitformer.hw.design import Design
@@ -14,6 +16,7 @@ from bitformer.hw.parts import PARTS
 from bitformer.model.identity import model_hash
 
 __all__ = [
+    "busy_cycles",
     "energy_of_inference",
     "inference_j",
     "power_w",
@@ -54,9 +57,18 @@ def power_w(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> 
     return static_w(part) + cycle * 1e-12 * clock_hz
 
 
+def busy_cycles(taken: Mapping[str, Any]) -> Any:
+    """Return the cycles in which an inference keeps a design at work.
+
+    That is until its last result, or, of a stream's step that sums ahead, until the next may begin:
+    the greater of ``latency`` and ``interval``, numbers or arrays.
+    """
+    return np.maximum(taken["latency"], taken["interval"])
+
+
 def inference_j(part: str, taken: Mapping[str, Any], *, clock_hz: float = 100e6) -> Any:
-    """Return the joules of an inference, by the model: watts times its ``latency`` in cycles."""
-    return power_w(part, taken, clock_hz=clock_hz) * taken["latency"] / clock_hz
+    """Return the joules of an inference, by the model: watts times its busy cycles."""
+    return power_w(part, taken, clock_hz=clock_hz) * busy_cycles(taken) / clock_hz
 
 
 def energy_of_inference(
@@ -72,7 +84,7 @@ def energy_of_inference(
         watts = float(build.features["power_w"])
         return {
             "is": f"{build.tool}'s report of a build of this model x its cycles",
-            "inference_j": watts * prediction.latency / clock_hz,
+            "inference_j": watts * int(busy_cycles(prediction.counts)) / clock_hz,
             "power_w": watts,
             "build": build.name,
             "by": f"{build.tool} {build.version}",

@@ -208,6 +208,7 @@ def _energy(
     asked: Asked,
 ) -> None:
     from bitformer.estimate.days import days_of, refill_of
+    from bitformer.estimate.power import busy_cycles
     from bitformer.report.energy_facts import days_facts
     from bitformer.report.other_parts import clock_of, on_other_families
 
@@ -225,7 +226,7 @@ def _energy(
         clock_hz = asked.clock_hz if one is design else clock_of(one, own, asked.clock_hz)
         refill = refill_of(one.lowered.model.config, one.lowered.phases)
         days = days_of(one.part, own.prediction.counts, clock_hz=clock_hz, refill=refill)
-        found.energy.append(days_facts(days, own.prediction.latency))
+        found.energy.append(days_facts(days, int(busy_cycles(own.prediction.counts))))
 
 
 def reported_energy(found: Gathered, report: "BuildReport") -> None:
@@ -235,14 +236,14 @@ def reported_energy(found: Gathered, report: "BuildReport") -> None:
 
     manifest, power = report.manifest, report.power
     energy = energy_of(report, forecasts=1)
-    if energy is None or power is None or manifest is None or manifest.latency_cycles is None:
+    if energy is None or power is None or manifest is None or manifest.busy_cycles is None:
         return
     found.energy.insert(
         0,
         reported_facts(
             energy,
             name=f"{manifest.name}, reported",
-            cycles=manifest.latency_cycles,
+            cycles=manifest.busy_cycles,
             clock_hz=manifest.clock_hz,
             total_w=power.total_w,
             w=CONFIGURATION_W,

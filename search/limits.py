@@ -71,7 +71,7 @@ class Limits:
 def energy_of(taken: Mapping[str, Any], limits: Limits) -> Any:
     """Return the joules of an inference, by the power model.
 
-    ``taken`` : resources and ``latency`` in cycles, numbers or arrays.
+    ``taken`` : resources, ``latency`` and ``interval`` in cycles, numbers or arrays.
     """
     return inference_j(limits.part, taken, clock_hz=limits.clock_hz)
 

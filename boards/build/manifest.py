@@ -102,6 +102,13 @@ class Manifest:
                 f" {shown(self.bitstream)}"
             )
 
+    @property
+    def busy_cycles(self) -> int | None:
+        """The cycles that an inference works: to its last result, or the next one's beginning."""
+        if self.latency_cycles is None:
+            return None
+        return max(self.latency_cycles, self.interval_cycles or 0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are known, as plain data."""
         found = {name: value for name, value in vars(self).items() if value is not None}

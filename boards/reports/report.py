@@ -239,7 +239,7 @@ def energy_of(
     """
     manifest, power = report.manifest, report.power
     if manifest is not None:
-        cycles = cycles or manifest.latency_cycles
+        cycles = cycles or manifest.busy_cycles
         clock_hz = clock_hz or manifest.clock_hz
     if power is None or cycles is None or clock_hz is None:
         return None

@@ -49,12 +49,15 @@ def summed_ahead(model: IntegerModel) -> list[str]:
 def part_sizes(plan: Plan) -> list[int]:
     """Return how many tokens a part may have, the most first; none where nothing is summed ahead.
 
-    What runs beside the main path fills gaps of the engine, part by part. Memories for sums are
-    made of LUTs: families that have none wait for the whole products.
+    What runs beside the main path fills gaps of the engine, part by part. With phases all steps
+    have as many instructions, those in which rings fill, too: one part. Memories for sums are made
+    of LUTs: families that have none wait for the whole products.
     """
     if not plan.part.family.luts.rams or not summed_ahead(plan.model):
         return []
     old = plan.model.config.tokens - 1
+    if plan.model.phases > 1:
+        return [old]
     rounded = itertools.product(range(1, _MOST_PARTS + 1), (0, 1))
     return sorted({max(1, (old + up * (parts - 1)) // parts) for parts, up in rounded})[::-1]
 

@@ -7,7 +7,7 @@ import pytest
 from bitformer.model.errors import UserError
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-TAKEN = {"luts": 3_000, "ffs": 2_000, "ramb18": 20, "dsps": 8, "latency": 4_000}
+TAKEN = {"luts": 3_000, "ffs": 2_000, "ramb18": 20, "dsps": 8, "latency": 4_000, "interval": 3_000}
 
 
 @pytest.fixture

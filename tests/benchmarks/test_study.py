@@ -239,7 +239,7 @@ def test_costs_are_exact_kept_and_measured_anew_for_another_model(
     wide = next(record for cell, record in found.items() if cell.precise == 16)
     # static power and 1000 LUTs of 0.03 pJ a cycle, times 24 551 cycles of 10 ns
     static = study.inference_j(
-        study.PART, {"luts": 0, "ffs": 0, "ramb18": 0, "dsps": 0, "latency": 1}
+        study.PART, {"luts": 0, "ffs": 0, "ramb18": 0, "dsps": 0, "latency": 1, "interval": 1}
     )
     assert wide["energy_uj"] == pytest.approx(24551 * (static + 30e-12) * 1e6)
     assert study.parts(tmp_path, compute=False) == found

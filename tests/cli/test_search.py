@@ -251,6 +251,13 @@ def test_quantities_that_are_none(text):
         quantity("--max-latency", "s", "50us", power=-6)(None, None, text)
 
 
+def test_phases_are_those_of_a_stream(bitformer, tmp_path):
+    asked = ("search", "--data", "synthetic", "--config", "tiny", "--phases", 2)
+    said = bitformer(*asked, "-o", tmp_path / "search")
+    assert said.code == 2
+    assert "phases must be 1 for a model of windows, not 2" in said.err
+
+
 def test_engines_are_every_choice_of_lanes_and_packing():
     """The part's own engine is the first: uniform bits have it."""
     assert [str(one) for one in _engines("auto,8", "both")] == [
@@ -260,6 +267,7 @@ def test_engines_are_every_choice_of_lanes_and_packing():
         "8lanes-unpacked",
     ]
     assert _engines("8", "no") == (Engine(lanes=8, pack=False),)
+    assert _engines("8", "no", 4) == (Engine(lanes=8, pack=False, phases=4),)
     for lanes in ("", "auto,", "8.5", "-8", "0"):
         with pytest.raises(UserError, match=rf"^--lanes must be numbers .*, not '{lanes}'$"):
             _engines(lanes, "yes")

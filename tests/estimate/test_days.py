@@ -8,7 +8,7 @@ from bitformer.estimate.power import power_w, static_w
 from bitformer.hw.parts import PARTS
 from bitformer.model.config import named_config
 
-TAKEN = {"luts": 2700, "ffs": 2400, "ramb18": 14, "dsps": 19, "latency": 2818}
+TAKEN = {"luts": 2700, "ffs": 2400, "ramb18": 14, "dsps": 19, "latency": 2818, "interval": 2725}
 
 
 def test_a_day_at_an_inference_a_minute():

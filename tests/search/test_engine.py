@@ -15,12 +15,16 @@ ENGINES = (
     Engine(rows=4, posts=2, soft=4),
     Engine(rows=2, soft=0),
     Engine(soft=6),
+    Engine(phases=3),
 )
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda one: str(one) or "plain")
 def test_python_and_lowering_are_told_the_same(engine):
-    model = initialize(named_config("tiny"))
+    config = named_config("tiny")
+    if engine.phases > 1:
+        config = config.replace(stream=True, causal=True, position="relative")
+    model = initialize(config)
     wanted = lower(model, **engine.options)
     assert lowered(model, engine).program == wanted.program
     assert Engine(**engine.options) == engine
@@ -39,7 +43,8 @@ def test_the_command_line_is_told_the_same():
         "--rows 4 --posts 2 --lut-lanes 32",
         "--rows 2 --lut-lanes 0",
         "--lut-lanes 12",
+        "--phases 3",
     ]
     names = [str(engine) for engine in ENGINES]
-    assert names[3:] == ["4rows-2posts-4soft", "2rows-0soft", "6soft"]
+    assert names[3:] == ["4rows-2posts-4soft", "2rows-0soft", "6soft", "3phases"]
     assert len(set(names)) == len(names)

@@ -41,12 +41,12 @@ def test_a_stream_is_proved_patch_by_patch(tmp_path, monkeypatch):
     windows = np.random.default_rng(0).normal(size=(2, rows, 1))
     content = (tmp_path / "m").read_bytes()
 
-    def verified():
-        return verify(content, Engine(), windows, None, "xc7s15", False)
+    def verified(phases=1):
+        return verify(content, Engine(phases=phases), windows, None, "xc7s15", False)
 
-    found = verified()
-    assert found["error"] is None
-    assert (found["bit_exact"], found["cycles_as_predicted"]) == (True, True)
+    for found in (verified(), verified(phases=3)):
+        assert found["error"] is None
+        assert (found["bit_exact"], found["cycles_as_predicted"]) == (True, True)
     # a stream that goes on where it must begin anew is another one: not of these windows
     whole, patches = run.simulate, []
     monkeypatch.setattr(
@@ -54,6 +54,10 @@ def test_a_stream_is_proved_patch_by_patch(tmp_path, monkeypatch):
     )
     verified()
     assert patches[0].shape == (2 * rows // config.patch, config.patch, 1)
+    # of two phases, each has a window
+    verified(phases=2)
+    turns = patches[1].reshape(-1, 2, config.patch)
+    assert np.array_equal(turns.swapaxes(0, 1).reshape(patches[0].shape), patches[0])
 
 
 def test_the_time_of_windows_is_part_of_what_a_proof_is_of():

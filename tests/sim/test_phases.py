@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const
 from design_strategies import several, streams
 from hypothesis import given, reject
 from hypothesis import strategies as st
-from stream_harness import SMALL, ResetsAfter, exactly, patches
+from stream_harness import SMALL, ResetsAfter, exactly, lowered, patches
 
 from bitformer.hw.design import phase_bits
 from bitformer.hw.lowering.lower import lower
@@ -32,7 +32,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def design(model):
-    return lower(model, phases=PHASES)
+    return lowered(model, SMALL.tokens, phases=PHASES)
 
 
 #: Steps of all phases until each has gone around its rings, and taken the oldest one's slot.
@@ -158,14 +158,25 @@ def test_a_phase_that_is_left_out_is_seen(design):
     assert first_difference(design, mutant).sample == PHASES - 1
 
 
-def test_rings_take_as_many_times_the_words(model, design):
-    one = lower(model)
+def test_rings_take_as_many_times_the_words(model):
+    one, design = (lowered(model, SMALL.tokens, phases=n) for n in (1, PHASES))
     assert phase_bits(design.model) == 2
     for name, spec in one.stores.items():
         times = 4 if name in ("activations", "dynamic", "sums") else 1
         assert design.stores[name].depth == times * spec.depth
         assert design.words(name) == spec.depth
     assert (design.latency, design.interval) == (one.latency, one.interval)
+
+
+def test_all_steps_of_a_named_stream_have_as_many_instructions():
+    """Sums of its linear path are kept in parts where it has one phase: in one then."""
+    model = initialize(named_config("etth1-96-24-stream"), seed=1)
+    found, one = lower(model, phases=8), lower(model)
+    assert found.program.loop == (found.model.config.tokens) * found.program.step_instructions
+    assert one.program.loop % one.program.step_instructions
+    assert found.latency == one.latency
+    assert found.words("sums") == one.words("sums") == found.stores["sums"].depth // 8
+    Accelerator(design=found)
 
 
 @pytest.mark.parametrize("phases", [0, -1, MOST_PHASES + 1])

@@ -16,7 +16,7 @@ from bitformer.model.initialize import initialize
 
 def model_of(tokens=4, **forms):
     """A model whose operations read rings of so many rows, in order or not."""
-    found = SimpleNamespace(config=SimpleNamespace(tokens=tokens))
+    found = SimpleNamespace(config=SimpleNamespace(tokens=tokens), phases=1)
     found.forms = {
         name: SimpleNamespace(ordered=ordered, rings={f"{name}.ring": rows} if rows else {})
         for name, (rows, ordered) in forms.items()
@@ -54,6 +54,8 @@ def test_parts_are_a_third_of_old_tokens_at_least(monkeypatch, tokens, sizes):
     part = SimpleNamespace(family=SimpleNamespace(luts=SimpleNamespace(rams=True)))
     plan = SimpleNamespace(model=model, part=part)
     assert ahead.part_sizes(plan) == sizes
+    model.phases = 2
+    assert ahead.part_sizes(plan) == sizes[:1]
     model.forms.clear()
     assert ahead.part_sizes(plan) == []
 
