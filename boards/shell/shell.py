@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from bitformer.boards.protocol import Feature
 from bitformer.boards.shell.contract import Contract, contract_of
 from bitformer.boards.shell.framed.endpoint import Endpoint
-from bitformer.boards.shell.sleep import Sleep
+from bitformer.boards.shell.sleep import TAIL, Sleep
 from bitformer.boards.shell.spi import SPI_RATIO, SpiLink
 from bitformer.boards.shell.uart import UartLink, uart_divisor
 from bitformer.hw.units.accelerator import Accelerator
@@ -32,6 +32,15 @@ def _contract(accelerator: wiring.Component, contract: Contract | None) -> Contr
         return contract
     design = accelerator.design if isinstance(accelerator, Accelerator) else None
     return contract_of(design) if design is not None else Contract()
+
+
+def _awake(accelerator: wiring.Component) -> int:
+    """Return the cycles for which an accelerator's clock goes on behind its last result.
+
+    A stream's step that sums ahead works on for so many.
+    """
+    design = accelerator.design if isinstance(accelerator, Accelerator) else None
+    return TAIL if design is None else TAIL + max(0, design.interval - design.latency)
 
 
 class BoardShell(wiring.Component):
@@ -134,7 +143,7 @@ class BoardShell(wiring.Component):
             restart = outside.i_reset | endpoint.o_restart
             m.d.sync += between.eq(restart)
             reset = between
-        m.submodules.sleep = sleep = Sleep()
+        m.submodules.sleep = sleep = Sleep(tail=_awake(self._accelerator))
         m.d.comb += sleep.i_wake.eq(endpoint.o_wake | restart)
         return reset, sleep
 

@@ -15,13 +15,15 @@ from amaranth.hdl import (
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["ACCELERATOR_DOMAIN", "Sleep"]
+from bitformer.hw.units.parameters import Integer
+
+__all__ = ["ACCELERATOR_DOMAIN", "TAIL", "Sleep"]
 
 #: The clock domain of an accelerator whose clock stops.
 ACCELERATOR_DOMAIN = "accelerator"
 #: Cycles for which the clock goes on: what an accelerator does behind its last result, and new
 #: weights on their way to its stores.
-_TAIL = 15
+TAIL = 15
 
 
 class Sleep(wiring.Component):
@@ -41,6 +43,11 @@ class Sleep(wiring.Component):
 
     Latency: 1 cycle from ``i_wake`` to the clock.
 
+    Parameters
+    ----------
+    tail : int
+        Cycles for which the clock goes on when the accelerator is not needed any more.
+
     Members
     -------
     i_wake : In(1)
@@ -49,7 +56,10 @@ class Sleep(wiring.Component):
         The clock runs, from a flip-flop.
     """
 
-    def __init__(self):
+    tail = Integer(1)
+
+    def __init__(self, *, tail: int = TAIL):
+        self.tail = tail
         super().__init__({"i_wake": In(1), "o_run": Out(1, init=1)})
 
     def add(self, m: Module, accelerator: wiring.Component, reset: Value, platform) -> Any:
@@ -75,9 +85,9 @@ class Sleep(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        left = Signal(range(_TAIL + 1))
+        left = Signal(range(self.tail + 1))
         with m.If(self.i_wake):
-            m.d.sync += left.eq(_TAIL)
+            m.d.sync += left.eq(self.tail)
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
         m.d.sync += self.o_run.eq(self.i_wake | (left != 0))

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bitformer.estimate.power import power_w, static_w
+from bitformer.estimate.power import busy_cycles, inference_j, power_w, static_w
 from bitformer.hw.parts import PARTS
 
 #: By how much the model is off, of each published design (arXiv 2410.03294).
@@ -49,3 +50,15 @@ def test_power_grows_with_the_clock_alone_if_something_switches():
     taken = {"luts": 1000, "ffs": 1000, "ramb18": 10, "dsps": 10}
     slow, fast = (power_w("xc7s15", taken, clock_hz=hertz) for hertz in (50e6, 100e6))
     assert fast - static_w("xc7s15") == pytest.approx(2 * (slow - static_w("xc7s15")))
+
+
+@pytest.mark.parametrize(("latency", "interval", "busy"), [(387, 558, 558), (573, 556, 573)])
+def test_a_step_that_works_on_behind_its_forecast_takes_energy_as_long(latency, interval, busy):
+    taken = {"luts": 3000, "ffs": 2800, "ramb18": 9, "dsps": 19}
+    cycles = {"latency": latency, "interval": interval}
+    assert busy_cycles(cycles) == busy
+    joules = inference_j("xc7s15", taken | cycles, clock_hz=50e6)
+    assert joules == pytest.approx(power_w("xc7s15", taken, clock_hz=50e6) * busy / 50e6)
+    # and so of many at once
+    both = {name: np.array([value, 1]) for name, value in cycles.items()}
+    assert busy_cycles(both).tolist() == [busy, 1]

@@ -80,6 +80,7 @@ RANGES = {
     "gap_bits": (2, None),
     "clock_hz": (1, None),
     "baud": (1, None),
+    "tail": (1, None),
     "UartShell": {"divisor": (1, None), "gap_bits": (20, None)},
 }
 

@@ -19,6 +19,7 @@ from amaranth.hdl import (
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
+from stream_harness import SMALL, lowered
 
 from bitformer.boards.protocol import Command, Frame, encode, find_frame
 from bitformer.boards.shell.contract import Contract
@@ -208,9 +209,9 @@ def test_a_reset_of_a_sleeping_accelerator_takes_place(serial):
     assert found == [1, 16]
 
 
-def run_of(wakes):
+def run_of(wakes, **tail):
     """``o_run`` in each cycle in which ``i_wake`` is what ``wakes`` says."""
-    sleep, seen = Sleep(), []
+    sleep, seen = Sleep(**tail), []
 
     async def bench(ctx):
         for wake in wakes:
@@ -229,6 +230,19 @@ def test_run_follows_a_cycle_later_and_goes_on_for_fifteen():
     assert run_of([0] * 3 + [1] * 2 + [0] * 20) == [1, 0, 0, 0] + [1] * 17 + [0] * 4
     # what wakes it again within the tail is not missed
     assert run_of([1, 0, 0, 1] + [0] * 18) == [1] * 20 + [0] * 2
+
+
+def test_of_a_step_that_sums_ahead_the_clock_goes_on_until_the_next_may_begin(monkeypatch):
+    assert run_of([0] * 3 + [1] * 2 + [0] * 40, tail=30) == [1, 0, 0, 0] + [1] * 32 + [0] * 9
+    tails = []
+    monkeypatch.setattr(Sleep, "add", lambda self, *others: tails.append(self.tail) or others[1])
+    config = SMALL.replace(window=24, d_model=8, linear_path=True)
+    for ahead in (0, config.tokens):
+        design = lowered(initialize(config, seed=1), ahead)
+        shell = UartShell(accelerator=Accelerator(design=design), clock_hz=10**6, baud=BAUD)
+        shell.elaborate(None)
+        assert tails.pop() == 15 + max(0, design.interval - design.latency)
+    assert design.interval > design.latency + 50
 
 
 @pytest.mark.parametrize("seed", range(2))
