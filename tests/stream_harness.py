@@ -85,11 +85,11 @@ class ResetsAfter(wiring.Component):
         return m
 
 
-def lowered(model, ahead, **options):
+def lowered(model, ahead, by=lowering.lower, **options):
     """Lower a stream that sums ahead in parts of so many tokens, or with 0 nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lowering, "plans_of", lambda plan: [replace(plan, ahead=ahead)])
-        return lowering.lower(model, **options)
+        return by(model, **options)
 
 
 def exactly(design, count, **options):

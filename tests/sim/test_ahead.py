@@ -10,6 +10,7 @@ from stream_harness import SMALL, ResetsAfter, exactly, lowered, patches
 from bitformer.hw import timing
 from bitformer.hw.lowering import ahead
 from bitformer.hw.lowering.lower import lower
+from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.program import Destination
 from bitformer.hw.units import writes
 from bitformer.hw.units.accelerator import Accelerator
@@ -68,6 +69,18 @@ def test_parts_of_any_size(size):
         count * SMALL.patch for _, count in ahead.parts_ahead(config.tokens - 1, size)
     ]
     exactly(design, config.tokens + 2, back_pressure=0.2)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_sums_of_reloadable_designs_have_bits_to_spare(pack):
+    """As accumulators have there, for other weights."""
+    model = initialize(SMALL.replace(**PATH), seed=1)
+    plain, design = (lowered(model, 1, one, pack=pack) for one in (lower, lower_reloadable))
+    bits = design.geometry.accumulator_bits
+    assert bits > plain.geometry.accumulator_bits
+    assert design.stores["sums"].width == design.geometry.ways * bits
+    assert design.stores["sums"].granule in (0, bits)
+    exactly(design, STEPS)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
