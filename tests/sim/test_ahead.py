@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import pytest
 from amaranth.hdl import Const, Mux
+from design_strategies import several, streams
+from hypothesis import assume, given, reject
+from hypothesis import strategies as st
 from stream_harness import SMALL, ResetsAfter, exactly, lowered, patches
 
 from bitformer.hw import timing
@@ -14,6 +17,7 @@ from bitformer.hw.lowering.reload import lower_reloadable
 from bitformer.hw.program import Destination
 from bitformer.hw.units import writes
 from bitformer.hw.units.accelerator import Accelerator
+from bitformer.model.errors import UserError
 from bitformer.model.initialize import initialize
 from bitformer.sim.run import simulate
 
@@ -54,6 +58,42 @@ def test_every_tensor_is_that_of_whole_products(changes, lanes):
     own = lowered(initialize(SMALL.replace(**changes), seed=2), 1, lanes=lanes)
     assert "sums" in own.stores
     exactly(own, STEPS)
+
+
+CASES = {
+    "config": streams(),
+    "seed": st.integers(0, 100),
+    "lanes": st.sampled_from([None, 4, 6]),
+    "soft": st.sampled_from([None, None, 4]),
+    "part": st.sampled_from(["xc7s15", "xc7s15", "lfe5u-25f"]),
+    "phases": st.sampled_from([1, 1, 3]),
+}
+
+
+@several(3)
+@given(**CASES)
+def test_random_streams_that_sum_ahead(**case):
+    check(**case)
+
+
+@pytest.mark.slow
+@several(60)
+@given(**CASES)
+def test_many_random_streams_that_sum_ahead(**case):
+    check(**case)
+
+
+def check(config, seed, phases, **options):
+    config = config.replace(window=min(config.window, 4 * config.patch))
+    assume(config.pooling == "flatten" or config.linear_path)
+    size = config.tokens if phases > 1 else 1 + seed % 3
+    try:
+        model = initialize(config, seed=seed, samples=8)
+        own = lowered(model, size, phases=phases, **options)
+    except UserError:
+        reject()  # numbers too wide for any part, or an odd number of features
+    assume("sums" in own.stores)
+    exactly(own, (config.tokens + 2) * phases, back_pressure=0.2 * (seed % 2))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
