@@ -15,7 +15,7 @@ from bitformer.model.progress import Progress, silent
 __all__ = ["better_priorities", "last_output"]
 
 #: Cycles by which a worse order is readily taken at first; at the end none is.
-_HEAT = 3.0
+_HEAT = 2.0
 
 
 def last_output(timeline: Schedule) -> int:
@@ -65,7 +65,7 @@ def better_priorities(
         got = value(other)
         heat = _HEAT * (1 - number / tries)
         worse = got[0] - now[0]
-        if got <= now or (worse > 0 and chance.random() < math.exp(-worse / heat)):
+        if worse <= 0 or chance.random() < math.exp(-worse / heat):
             priorities, now = other, got
             if got < best:
                 best = got

@@ -12,11 +12,11 @@ __all__ = ["Priorities"]
 _NEVER = 1 << 40
 
 #: Rows in a run whose priorities change together, at most; the last stands for a whole layer.
-_RUNS = (1, 1, 2, 4, 1 << 16)
+_RUNS = (2, 4, 8, 12, 1 << 16)
 #: Cycles by which a row may be issued earlier or later than another.
 _CYCLES = (-16, -8, -4, -2, 2, 4, 8, 16)
 #: The share of changes that are of cycles, and the spread of those of ranks.
-_OF_CYCLES, _SPREAD = 0.4, 4.0
+_OF_CYCLES, _SPREAD = 0.1, 12.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,18 +185,18 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
     ): "as many cycles or twice or half as many: no inference takes them",
     (
         "hw/lowering/priorities.py",
-        "_RUNS = (1, 1, 2, 4, 1 << 16)",
-        "_RUNS = (1, 1, 2, 4, 2 << 16)",
+        "_RUNS = (2, 4, 8, 12, 1 << 16)",
+        "_RUNS = (2, 4, 8, 12, 2 << 16)",
     ): "it stands for a whole layer, of which no model has so many rows",
     (
         "hw/lowering/priorities.py",
-        "_RUNS = (1, 1, 2, 4, 1 << 16)",
-        "_RUNS = (1, 1, 2, 4, 1 << 15)",
+        "_RUNS = (2, 4, 8, 12, 1 << 16)",
+        "_RUNS = (2, 4, 8, 12, 1 << 15)",
     ): "it stands for a whole layer, of which no model has so many rows",
     (
         "hw/lowering/priorities.py",
-        "_RUNS = (1, 1, 2, 4, 1 << 16)",
-        "_RUNS = (1, 1, 2, 4, 1 << 17)",
+        "_RUNS = (2, 4, 8, 12, 1 << 16)",
+        "_RUNS = (2, 4, 8, 12, 1 << 17)",
     ): "it stands for a whole layer, of which no model has so many rows",
     (
         "hw/lowering/schedule.py",

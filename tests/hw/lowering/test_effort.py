@@ -68,7 +68,7 @@ def test_effort_saves_cycles_and_takes_no_more_memory(designs):
 
 def test_the_search_finds_what_it_found(designs):
     """A change of how it draws and weighs orders shows here."""
-    assert [design.latency for design in designs] == [2818, 2737]
+    assert [design.latency for design in designs] == [2818, 2707]
 
 
 def test_another_order_is_exact_under_back_pressure():
@@ -199,6 +199,28 @@ def test_the_best_so_far_are_returned_in_order(monkeypatch, seed):
     assert [step[2] for step in seen[:2]] == ["21 cycles", "20 cycles"]
 
 
+def test_orders_that_are_as_good_are_taken_though_they_end_later(monkeypatch):
+    """From there others may be found that are better."""
+
+    class Later:
+        def __init__(self, drained):
+            self.drained = drained
+
+        def changed(self, chance):
+            bases.append(self.drained)
+            return Later(self.drained + 1)
+
+    bases: list[int] = []
+    monkeypatch.setattr(
+        effort,
+        "schedule",
+        lambda layers, priorities, geometry: Schedule(drained=priorities.drained),
+    )
+    monkeypatch.setattr(effort, "last_output", lambda timeline: 7)
+    assert better_priorities({}, Later(0), None, tries=9) == []
+    assert bases == [*range(9)]
+
+
 def test_worse_orders_are_taken_at_first_and_none_at_the_end(monkeypatch):
     class Worse:
         """Priorities each change of which costs a cycle more."""
@@ -219,5 +241,5 @@ def test_worse_orders_are_taken_at_first_and_none_at_the_end(monkeypatch):
     monkeypatch.setattr(effort, "last_output", lambda timeline: timeline.drained)
     assert better_priorities({}, Worse(0), None, tries=400) == []
     taken = [later - base for base, later in itertools.pairwise(bases)]
-    assert sum(taken[:40]) > 20  # exp(-1/3) of them
+    assert 16 < sum(taken[:40]) < 33  # exp(-1/2) of them
     assert sum(taken[-15:]) == 0
