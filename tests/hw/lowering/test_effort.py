@@ -23,6 +23,7 @@ from bitformer.hw.program import Destination
 from bitformer.hw.timetable import Schedule
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
+from bitformer.model.precision import Precision
 from bitformer.sim.run import simulate
 
 TRIES = 60
@@ -69,6 +70,24 @@ def test_effort_saves_cycles_and_takes_no_more_memory(designs):
 def test_the_search_finds_what_it_found(designs):
     """A change of how it draws and weighs orders shows here."""
     assert [design.latency for design in designs] == [2818, 2707]
+
+
+#: That of the first plans: weights of 4 bits throughout, and nothing beside the network.
+FIRST = named_config("etth1-96-24").replace(
+    linear_path=False, precision={}, default=Precision(weights=4, activations=8)
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "plain", "most"),
+    [(FIRST, 2443, 2340), (named_config("grid-12-32-4"), 5529, 5480)],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_a_thousand_orders_save_so_much(config, plain, most):
+    model = initialize(config)
+    assert lower(model).latency == plain
+    assert lower(model, effort=1000).latency <= most
 
 
 def test_another_order_is_exact_under_back_pressure():
