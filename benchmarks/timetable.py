@@ -1,7 +1,7 @@
-"""The drawing of a timetable in the docs: when each layer of a small model holds each unit.
+"""The drawings of timetables in the docs: when each layer of a model holds each unit.
 
-python benchmarks/timetable.py             says whether the drawing is that of today's design
-python benchmarks/timetable.py --write     and docs/pictures/timetable.svg drawn anew
+python benchmarks/timetable.py             says whether the drawings are those of today's designs
+python benchmarks/timetable.py --write     and draws them anew, in docs/pictures
 """
 
 import sys
@@ -17,8 +17,9 @@ from bitformer.hw.timeline import Span, spans
 from bitformer.model.config import named_config
 from bitformer.model.initialize import initialize
 
-PICTURE = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "timetable.svg"
-CONFIG = "tiny"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+#: Of a window, and of a stream's step.
+PICTURES = {"timetable.svg": "tiny", "step.svg": "etth1-96-24-stream"}
 
 #: Sizes in units of the drawing: all of it, where time begins, a layer's row, a unit's bar.
 WIDTH, LEFT, ROW, BAR = 1000, 150, 26, 9
@@ -94,18 +95,16 @@ def drawn(design: Design) -> str:
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Write docs/pictures/timetable.svg.")
+@click.option("--write", is_flag=True, help="Write the drawings in docs/pictures.")
 def main(write: bool) -> None:
-    """Draw the timetable of a small model, or say whether the drawing is today's."""
-    text = drawn(lower(initialize(named_config(CONFIG))))
-    if write:
-        PICTURE.write_text(text, encoding="utf-8")
-        return
-    same = PICTURE.read_text(encoding="utf-8") == text
-    click.echo(
-        "the drawing is today's" if same else "the design has changed: --write draws it anew"
-    )
-    sys.exit(not same)
+    """Draw the timetables of some models, or say whether the drawings are today's."""
+    for name, config in PICTURES.items():
+        text, path = drawn(lower(initialize(named_config(config)))), FOLDER / name
+        if write:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{name}: the design has changed: --write draws it anew")
+    click.echo("the drawings are today's")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from typing import Any
 
 from bitformer.hw import timing
 from bitformer.hw.design import Design
+from bitformer.hw.program import Destination
+from bitformer.hw.timetable import Event
 
 __all__ = ["LayerUse", "Span", "lane_spans", "layer_use", "spans"]
 
@@ -13,6 +15,7 @@ __all__ = ["LayerUse", "Span", "lane_spans", "layer_use", "spans"]
 class LayerUse:
     """One layer's share: rows, multiply-accumulates a DSP cycle did, cycles waited before rows.
 
+    What a stream's step sums ahead for a layer of the next one has a share of its own.
     ``engine`` : cycles in which the engine took an activation. ``post`` : slots of the
     post-processor. ``waits`` : cycles in which the engine stood still until one of this layer's
     rows could be issued, by what the row waited for.
@@ -56,6 +59,12 @@ class Span:
     reason: str = ""
 
 
+def _layer(event: Event) -> str:
+    """Return what a row counts to: the tensor it writes, or its sums for the next step."""
+    row = event.row
+    return f"{row.tensor} ahead" if row.operation.destination is Destination.SUMS else row.tensor
+
+
 def layer_use(design: Design) -> list[LayerUse]:
     """Return the use of the engine by layer, in order of first issue, and a row for the end.
 
@@ -64,7 +73,7 @@ def layer_use(design: Design) -> list[LayerUse]:
     uses: dict[str, LayerUse] = {}
     start = free = design.schedule.events[0].issue
     for event in design.schedule.events:
-        layer, op = event.row.tensor, event.row.operation
+        layer, op = _layer(event), event.row.operation
         use = uses.setdefault(layer, LayerUse(layer=layer, first=event.issue))
         use.rows += 1
         use.last = max(use.last, event.write_last)
@@ -87,7 +96,7 @@ def spans(design: Design) -> list[Span]:
     for event in design.schedule.events:
         op = event.row.operation
         task: dict[str, Any] = {
-            "layer": event.row.tensor,
+            "layer": _layer(event),
             "row": event.row.row,
             "rows": event.row.count,
         }
@@ -116,7 +125,7 @@ def lane_spans(design: Design) -> list[tuple[str, Span]]:
     for event in design.schedule.events:
         op = event.row.operation
         lanes = [op.lane] if op.rows == 1 else list(range(event.row.count))
-        task: dict[str, Any] = {"layer": event.row.tensor, "row": event.row.row}
+        task: dict[str, Any] = {"layer": _layer(event), "row": event.row.row}
         if op.matrix:
             start = event.issue + timing.ADDRESS
             own = range(geometry.rows) if op.split else lanes

@@ -22,14 +22,32 @@ def timetable(monkeypatch):
     return timetable
 
 
-def test_drawing_is_todays(timetable, tmp_path, monkeypatch):
+def test_drawings_are_todays(timetable, tmp_path, monkeypatch):
     said = CliRunner().invoke(timetable.main)
     assert said.exit_code == 0, said.output
-    monkeypatch.setattr(timetable, "PICTURE", tmp_path / "old.svg")
-    timetable.PICTURE.write_text("another")
-    assert CliRunner().invoke(timetable.main).exit_code == 1
+    monkeypatch.setattr(timetable, "FOLDER", tmp_path)
     assert CliRunner().invoke(timetable.main, ["--write"]).exit_code == 0
     assert CliRunner().invoke(timetable.main).exit_code == 0
+    for name in timetable.PICTURES:
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text("another")
+        said = CliRunner().invoke(timetable.main)
+        assert (said.exit_code, said.output) == (
+            1,
+            f"{name}: the design has changed: --write draws it anew\n",
+        )
+        (tmp_path / name).write_text(text)
+
+
+def test_sums_for_the_next_step_have_a_line_of_their_own(timetable):
+    design = lower(initialize(named_config("etth1-96-24-stream")))
+    drawn = timetable.drawn(design)
+    assert [name for name in ("output ahead", "path ahead") if f">{name}<" in drawn] == [
+        "output ahead",
+        "path ahead",
+    ]
+    ends = {one.layer: one.end for one in spans(design)}
+    assert ends["output"] < ends["output ahead"]
 
 
 def test_no_cycle_is_lost_or_drawn_twice(timetable):
