@@ -143,7 +143,9 @@ def drawn(dut, op, chance):
     else:
         biases = values
     biases = biases if o.bias else [0]
-    kept = [number(chance, (w.accumulator_bits if o.wide else w.narrow_bits) - 1) for _ in values]
+    most = min(w.pack_shift, w.narrow_bits) if o.packed else w.narrow_bits
+    most = w.accumulator_bits if o.wide else most
+    kept = [number(chance, most - 1) for _ in values]
     biases = kept if o.resumes else biases
     p = within(chance, w.accumulator_bits if o.wide else w.narrow_bits, biases)
     soft = chance.getrandbits(1) if o.packed and "soft" in dut.slot.members else 0

@@ -282,24 +282,23 @@ class PostProcessor(wiring.Component):
         soft = self.i_drain.soft if "soft" in self.slot.members else None
         sums = drained_sums(m, self.i_p, packed, soft, widths=self.widths, ways=self.ways)
         if self.resumes:
-            resumed = registered(
-                m, decode(m, self.i_drain.op, self.operations, "resumes"), name="drained_resumes"
-            )
+            flag = decode(m, self.i_drain.op, self.operations, "resumes")
+            resumed = registered(m, flag, name="drained_resumes")
         results: list[Value] = []
+        longest = self.widths.accumulator_bits
         for way, (part, carry) in enumerate(sums):
-            bits = self.widths.narrow_bits if way else self.widths.accumulator_bits
+            bits = self.widths.narrow_bits if way else longest
             value = chosen.value(self.i_parameter, way, wide if self.wide else None)
             bias = Mux(biased, value, 0)
             if self.resumes:
-                kept = self.i_sums.word_select(way, self.widths.accumulator_bits)
-                bias = Mux(resumed, kept[:bits].as_signed(), bias)
+                kept = self.i_sums.word_select(way, longest)[:bits]
+                bias = Mux(resumed, kept.as_signed(), bias)
             terms = (Cat(Const(1, 1), part).as_signed(), Cat(carry, bias).as_signed())
             total = (terms[0] + terms[1])[1 : bits + 1] if way else (part + bias)[:bits]
             results.append(Signal(signed(bits), name=f"acc_{way}", reset_less=True))
             m.d.sync += results[way].eq(total.as_signed())
             if self.resumes:
-                own = self.o_sums.word_select(way, self.widths.accumulator_bits)
-                m.d.comb += own.eq(results[way])
+                m.d.comb += self.o_sums.word_select(way, longest).eq(results[way])
         return results
 
     def _in_hand(self, m: Module) -> tuple[data.View, Value]:

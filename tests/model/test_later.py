@@ -35,6 +35,7 @@ def test_only_a_later_field_at_its_default_is_left_out():
             {
                 *("stride", "gelu", "clock", "whole", "channel"),
                 *("starts", "previous", "ring_first", "ring_last", "rows", "lane", "split"),
+                "resumes",
             },
         ),
         (Program, {"loop", "steps", "phases"}),

@@ -7,7 +7,7 @@ import pytest
 from design_strategies import several, streams
 from hypothesis import given, reject
 from hypothesis import strategies as st
-from stream_harness import SMALL, ResetsAfter, exactly, patches
+from stream_harness import SMALL, ResetsAfter, exactly, lowered, patches
 
 from bitformer.hw.lowering.lower import lower
 from bitformer.hw.lowering.operations.rings import RingScoresLowering
@@ -148,8 +148,10 @@ def rows_of(design, tensor, *, kept=False):
 
 def late_by_a_row(design, tensor):
     """The design with a product over a ring that begins at the slot that was just taken."""
-    before = rows_of(design, tensor)[SMALL.tokens]
-    own = next(one for one in rows_of(design, tensor, kept=True) if one > before)
+    rows, kept = rows_of(design, tensor), rows_of(design, tensor, kept=True)
+    own = rows[SMALL.tokens + 1]
+    if kept:
+        own = next(one for one in kept if one > rows[SMALL.tokens])
     read = design.model.writers[tensor].x
 
     def late(number, one):
@@ -159,14 +161,19 @@ def late_by_a_row(design, tensor):
     return with_instructions(design, late)
 
 
-def test_a_ring_that_is_off_by_one_is_seen(design):
+@pytest.mark.parametrize("ahead", [0, SMALL.tokens])
+def test_a_ring_that_is_off_by_one_is_seen(model, ahead):
     """The head begins at the slot that the newest token took, not at the oldest one."""
+    design = lowered(model, ahead, lanes=4)
     difference = first_difference(design, late_by_a_row(design, "output"))
     assert (difference.tensor, difference.sample) == ("output", SMALL.tokens + 1)
 
 
-def test_a_patch_too_old_is_seen(with_path):
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_patch_too_old_is_seen(ahead):
     """The path begins at the slot that the newest patch took."""
+    model = initialize(SMALL.replace(linear_path=True), seed=1)
+    with_path = lowered(model, ahead, lanes=4)
     difference = first_difference(with_path, late_by_a_row(with_path, "path"))
     assert (difference.tensor, difference.sample) == ("path", SMALL.tokens + 1)
 

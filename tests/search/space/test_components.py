@@ -189,7 +189,9 @@ def test_phases_of_streams_take_more_memory_and_no_more_cycles(predictor):
     several = space.on(Engine(phases=5))
     found, one = several.outcomes(predictor), space.outcomes(predictor)
     assert np.array_equal(found.latency, one.latency)
-    assert (found.ramb18 + found.lutram > one.ramb18 + one.lutram).all()
+    # what does not fit LUTs any more is in blocks
+    assert (found.ramb18 >= one.ramb18).all()
+    assert (found.ramb18 > one.ramb18).any()
     number = len(space) // 2
     said = predictor.predict(lower(initialize(space.config_of(number)), phases=5))
     for name in ("latency", "interval", "ramb18"):
