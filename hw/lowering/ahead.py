@@ -1,4 +1,4 @@
-"""What a step of a stream sums ahead for the next one: products over all of a ring but the newest.
+"""What a step of a stream sums ahead for the next one: products of all of a ring but its newest.
 
 A head that reads a ring of W tokens has W - 1 of the next step's when a step ends. So a step's last
 work is to sum their products, and the next one's forecast waits for those of one token alone. A sum
@@ -34,7 +34,7 @@ _MOST_PARTS = 3
 
 
 def sums_ahead(form: StepForm, model: StepModel) -> bool:
-    """Return whether an operation's products are those of a token for each slot of a ring."""
+    """Return whether old tokens' products can be summed: it reads a ring in order, all of it."""
     rows = [*form.rings.values()]
     return form.ordered and rows == [model.config.tokens] and rows[0] > 1
 
@@ -47,7 +47,7 @@ def summed_ahead(model: IntegerModel) -> list[str]:
 
 
 def part_sizes(plan: Plan) -> list[int]:
-    """Return how many tokens a part may have, the most first; none where nothing is summed ahead.
+    """Return the sizes of parts to try, in tokens, the largest first; none if nothing is summed.
 
     What runs beside the main path fills gaps of the engine, part by part. With phases all steps
     have as many instructions, those in which rings fill, too: one part. Memories for sums are made

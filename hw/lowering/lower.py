@@ -298,7 +298,8 @@ def lower_plan(
         return _structural(plan, placement)[1]
     model, geometry = plan.model, plan.geometry
     steps = StreamProgram.of(plan)
-    timeline = schedule(tasks_of(plan), priorities, geometry)
+    tasks = tasks_of(plan)
+    timeline = schedule(tasks, priorities, geometry)
     blocks = memory_blocks(model, timeline, geometry)
     depths = {name: allocate(own, by_size=name == "dynamic") for name, own in blocks.items()}
     split = {op.y: plan.lane_features(op) for op in model.linears if plan.is_split(op)}
@@ -306,7 +307,7 @@ def lower_plan(
     parameters, parameter_bases, parameter_bits, strides = parameter_words(
         plan.parameters, geometry, model.clocks
     )
-    depths["sums"] = sums_depth(tasks_of(plan), plan, parameter_bases)
+    depths["sums"] = sums_depth(tasks, plan, parameter_bases)
     position, places, position_bits = position_words(model, geometry)
     for block in itertools.chain(*blocks.values()):
         places |= block.addresses

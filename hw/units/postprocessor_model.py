@@ -79,6 +79,7 @@ def post_processed(
     factor of a row; ``upper`` and ``soft`` are the slot's.
     """
     ys = []
+    accumulated = summed(o, w, ways, p=p, parameter=parameter, sums=sums, soft=soft)
     for way in range(1 if o.wide else ways):
         scale = parameter >> way * (w.value_bits + w.scale_bits) + w.value_bits
         value, scale = _value(o, w, ways, way, parameter), signed_value(scale, w.scale_bits)
@@ -89,7 +90,7 @@ def post_processed(
         total, exponent, mantissa = statistics
         u = stored
         if o.matrix:
-            u = summed(o, w, ways, p=p, parameter=parameter, sums=sums, soft=soft)[way]
+            u = accumulated[way]
         elif o.normalize:
             u = numerics.deviation(stored, total, exponent, w.norm_features)
         multiplier = {
